@@ -1,0 +1,71 @@
+"""Who is asking. Every service takes an actor by name; every query of the work asks it what may be seen."""
+
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from django.db.models import TextChoices
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class ActorKind(TextChoices):
+    AGENT = "agent"
+    STAFF = "staff"
+    SYSTEM = "system"
+    NOBODY = "nobody"  # not signed in: may log in, and leaves evidence when that fails
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, or LK itself, and where the request came from."""
+
+    kind: ActorKind
+    user: User | None = None
+    agency_id: UUID | None = None
+    user_id: UUID | None = None
+    is_head: bool = False
+    address: str | None = None
+    request_id: str = ""
+    session_id: UUID | None = None
+
+    @classmethod
+    def of(cls, user: User, *, address: str | None = None, request_id: str = "", session_id: UUID | None = None) -> Self:
+        """Return the actor that this person is."""
+        return cls(
+            kind=ActorKind.STAFF if user.is_staff else ActorKind.AGENT,
+            user=user,
+            agency_id=user.agency_id,
+            user_id=user.pk,
+            is_head=user.is_head and not user.is_staff,
+            address=address,
+            request_id=request_id,
+            session_id=session_id,
+        )
+
+    @classmethod
+    def nobody(cls, *, address: str | None = None, request_id: str = "") -> Self:
+        return cls(kind=ActorKind.NOBODY, address=address, request_id=request_id)
+
+    @classmethod
+    def system(cls, *, request_id: str = "") -> Self:
+        """Return LK itself: sweeps and commands."""
+        return cls(kind=ActorKind.SYSTEM, request_id=request_id)
+
+    @property
+    def is_signed_in(self) -> bool:
+        return self.user is not None
+
+    @property
+    def is_staff(self) -> bool:
+        return self.kind == ActorKind.STAFF
+
+
+class ActorRequest(HttpRequest):
+    """A request as our middleware leaves it."""
+
+    actor: Actor
+    client_address: str | None
+    id: str
+    kept: dict[str, list[str]] | None

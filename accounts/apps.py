@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+    verbose_name = "LK: people and evidence"
+
+    def ready(self) -> None:
+        from accounts import change_records, triggers
+
+        change_records.register()
+        triggers.keep_installed()

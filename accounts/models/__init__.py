@@ -1,0 +1,43 @@
+"""Tables of `accounts`: who is asking, and the evidence."""
+
+from accounts.models.consents import Consent
+from accounts.models.evidence import (
+    PLATFORM,
+    TIMELINE_ACTIONS,
+    Action,
+    AgencyHead,
+    ChangeRecord,
+    Event,
+    EventText,
+    KeyCanary,
+)
+from accounts.models.forms import IdempotencyKey, KeptForm
+from accounts.models.login import Challenge, Counter, Purpose
+from accounts.models.outbox import SmsMessage, SmsState
+from accounts.models.people import Agency, Role, Theme, User, UserKind
+from accounts.models.sessions import Session
+
+__all__ = [
+    "PLATFORM",
+    "TIMELINE_ACTIONS",
+    "Action",
+    "Agency",
+    "AgencyHead",
+    "Challenge",
+    "ChangeRecord",
+    "Consent",
+    "Counter",
+    "Event",
+    "EventText",
+    "IdempotencyKey",
+    "KeptForm",
+    "KeyCanary",
+    "Purpose",
+    "Role",
+    "Session",
+    "SmsMessage",
+    "SmsState",
+    "Theme",
+    "User",
+    "UserKind",
+]

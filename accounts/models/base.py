@@ -1,0 +1,32 @@
+"""What rows of LK have in common: an id made by the application, and a version where people edit them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.utils import timezone
+from uuid6 import uuid7
+
+from lk_site.encryption import EncryptedModel
+
+
+def new_id() -> UUID:
+    """Return a UUID of version 7: ids sort by the time they were made."""
+    return UUID(bytes=uuid7().bytes)
+
+
+class VersionedModel(EncryptedModel):
+    """A row that people edit: each change raises its version by one."""
+
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        abstract = True
+
+    def save_changes(self, *names: str, **kwargs: Any) -> None:
+        """Save the named fields and a version raised by one."""
+        self.version += 1
+        self.updated_at = timezone.now()
+        self.save(update_fields=[*names, "version", "updated_at"], **kwargs)

@@ -1,0 +1,212 @@
+"""Evidence: who did what to which object, when, from where. One table is timeline, audit and change feed."""
+
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from auditlog.models import AbstractLogEntry, LogEntryManager
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.base import new_id
+from lk_site.encryption import EncryptedModel, EncryptedTextField
+
+if TYPE_CHECKING:
+    from accounts.actor import Actor
+
+PLATFORM = UUID(int=0)  # the row of numbers for events of nobody's agency
+
+
+class Action(models.TextChoices):
+    """Everything that leaves evidence (security.md 5.1)."""
+
+    DEAL_CREATED = "deal.created", _("created the deal")
+    DEAL_CHANGED = "deal.changed", _("changed the deal")
+    DEAL_MOVED = "deal.moved", _("moved the deal")
+    DEAL_MOVE_UNDONE = "deal.move_undone", _("undid the move")
+    DEAL_REOPENED = "deal.reopened", _("reopened the deal")
+    DEAL_HANDED_OVER = "deal.handed_over", _("handed the deal over")
+    DEAL_TRASHED = "deal.trashed", _("moved the deal to the trash")
+    DEAL_RESTORED = "deal.restored", _("restored the deal")
+    DEAL_PURGED = "deal.purged", _("the deal was purged from the trash")
+    NOTE_ADDED = "note.added", _("added a note")
+    NOTE_EDITED = "note.edited", _("edited a note")
+    NOTE_DELETED = "note.deleted", _("deleted a note")
+    CLIENT_CREATED = "client.created", _("created the client")
+    CLIENT_CHANGED = "client.changed", _("changed the client")
+    CLIENT_TRASHED = "client.trashed", _("moved the client to the trash")
+    CLIENT_RESTORED = "client.restored", _("restored the client")
+    CLIENT_PURGED = "client.purged", _("the client was purged from the trash")
+    CLIENT_HANDED_OVER = "client.handed_over", _("handed the client over")
+    CLIENT_LOOKED_AT = "client.looked_at", _("looked at the number")
+    CLIENT_REVEALED = "client.revealed", _("revealed the number")
+    CLIENT_SEARCHED = "client.searched", _("searched by a number")
+    PERSON_REVEALED = "person.revealed", _("revealed an agent's number")
+    PIPELINE_CHANGED = "pipeline.changed", _("changed a pipeline")
+    SESSION_OPENED = "session.opened", _("logged in")
+    SESSION_ENDED = "session.ended", _("ended a session")
+    LOGIN_FAILED = "login.failed", _("failed to log in")
+    CODE_SENT = "code.sent", _("a code was sent")
+    ACCESS_REFUSED = "access.refused", _("was refused")
+    CONSENT_GIVEN = "consent.given", _("gave consent")
+    PROFILE_CHANGED = "profile.changed", _("changed the profile")
+    AGENCY_OPENED = "agency.opened", _("opened the agency")
+    AGENCY_CHANGED = "agency.changed", _("changed the agency")
+    AGENCY_CLOSED = "agency.closed", _("closed the agency")
+    AGENT_ADDED = "agent.added", _("added an agent")
+    AGENT_CHANGED = "agent.changed", _("changed an agent")
+    AGENT_DISABLED = "agent.disabled", _("disabled an agent")
+    AGENT_ENABLED = "agent.enabled", _("enabled an agent")
+    ROLE_CHANGED = "role.changed", _("changed a role")
+    LIMITS_CLEARED = "limits.cleared", _("cleared the counters")
+    RANGE_LIFTED = "range.lifted", _("lifted a stopped range")
+    STAFF_ADDED = "staff.added", _("added a staff user")
+    STAFF_CHANGED = "staff.changed", _("changed a staff user")
+    STAFF_LOGGED_IN = "staff.logged_in", _("logged in to the admin")
+    STAFF_LOGIN_FAILED = "staff.login_failed", _("failed to log in to the admin")
+    ADMIN_ACTION = "admin.action", _("acted in the admin")
+    # their services come with later issues; their words are fixed, because evidence is for ever
+    EXPORT_MADE = "export.made", _("made an export")
+    KEY_MADE = "key.made", _("made a key")
+    KEY_USED = "key.used", _("used a key")
+    KEY_REVOKED = "key.revoked", _("revoked a key")
+    KEYS_ROTATED = "keys.rotated", _("rotated the keys")
+    PERSON_ERASED = "person.erased", _("erased a person")
+
+
+TIMELINE_ACTIONS = (  # the timeline shows these; looks, searches and refusals stand only in the audit (security.md 5.3)
+    Action.DEAL_CREATED,
+    Action.DEAL_CHANGED,
+    Action.DEAL_MOVED,
+    Action.DEAL_MOVE_UNDONE,
+    Action.DEAL_REOPENED,
+    Action.DEAL_HANDED_OVER,
+    Action.DEAL_TRASHED,
+    Action.DEAL_RESTORED,
+    Action.NOTE_ADDED,
+    Action.NOTE_EDITED,
+    Action.NOTE_DELETED,
+    Action.CLIENT_REVEALED,
+    Action.CLIENT_CHANGED,
+)
+
+
+class AgencyHead(models.Model):
+    """The last number and MAC of an agency's events. Its row is the last lock that a transaction takes."""
+
+    agency_id = models.UUIDField(primary_key=True)
+    seq = models.BigIntegerField(default=0)
+    mac = models.BinaryField(max_length=33, default=b"")
+    anchored_seq = models.BigIntegerField(default=0)  # the last one that an anchor outside the database holds
+
+    def __str__(self) -> str:
+        return f"events of {self.agency_id}"
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def visible_to(self, actor: "Actor") -> Self:
+        """Events of the actor's agency; the deal or client they tell about is checked by its own `visible_to`."""
+        return self.filter(agency_id=actor.agency_id)
+
+    def timeline(self) -> Self:
+        return self.filter(action__in=TIMELINE_ACTIONS)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-seq")
+
+
+class Event(models.Model):
+    """One fact, numbered without gaps in commit order per agency and chained by MAC. Never updated, never deleted.
+
+    Ids are plain columns: a purge of the object must not touch its evidence.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agency_id = models.UUIDField(_("agency"))
+    seq = models.BigIntegerField(_("number"))
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    action = models.CharField(_("action"), max_length=30, choices=Action)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.UUIDField(_("actor"), null=True)
+    address = models.GenericIPAddressField(_("address"), null=True)
+    request_id = models.CharField(_("request"), max_length=32, blank=True)
+    object_type = models.CharField(_("object"), max_length=20, blank=True)
+    object_id = models.UUIDField(_("object id"), null=True)
+    deal_id = models.UUIDField(null=True)
+    client_id = models.UUIDField(null=True)
+    version = models.PositiveIntegerField(null=True)  # that the change made
+    fields = models.JSONField(default=list)  # names of changed fields, never values
+    data = models.JSONField(default=dict)  # codes and keyed digests, never personal data
+    text_digest = models.BinaryField(max_length=33, null=True)  # keyed digest of the text in `EventText`
+    mac = models.BinaryField(max_length=33)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        constraints = [models.UniqueConstraint("agency_id", "seq", name="event_agency_seq")]
+        indexes = [
+            models.Index("deal_id", "-seq", name="event_deal_timeline"),
+            models.Index("client_id", "-seq", name="event_client_timeline"),
+            models.Index("object_id", "version", name="event_object_versions"),
+            models.Index("actor_id", "-at", name="event_actor"),
+            models.Index("action", "-at", name="event_action"),
+            models.Index("-at", name="event_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.agency_id}/{self.seq}"
+
+
+class EventText(EncryptedModel):
+    """The text that belongs to an event, in a row of its own: blanking it leaves the event and its digest."""
+
+    event_id = models.UUIDField(primary_key=True)
+    text = EncryptedTextField(max_length=10_000, null=True)  # None: erased, shown as «текст удалён»
+    erased_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"text of {self.event_id}"
+
+
+class KeyCanary(models.Model):
+    """A known text sealed under each key: whoever cannot open it has the wrong keys and must not start."""
+
+    purpose = models.CharField(max_length=20)
+    key_id = models.PositiveSmallIntegerField()
+    token = models.BinaryField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("purpose", "key_id", name="key_canary_once")]
+
+    def __str__(self) -> str:
+        return f"canary {self.purpose} {self.key_id}"
+
+
+def nothing_of(value: Any) -> str:
+    """Mask for the change records: that a field changed is told, no part of its value ever is."""
+    return "•••"
+
+
+class ChangeRecordManager(LogEntryManager):
+    """Change records join the unit of work: they are stamped with the actor and written in one statement at its end."""
+
+    def create(self, **kwargs: Any) -> "ChangeRecord":
+        from accounts.services.unit_of_work import keep_change_record
+
+        return keep_change_record(self.model(**kwargs))
+
+
+class ChangeRecord(AbstractLogEntry):
+    """django-auditlog's entry: names of changed fields of agencies, people, pipelines, clients and deals, for the admin."""
+
+    request_id = models.CharField(max_length=32, blank=True)
+
+    objects = ChangeRecordManager()
+
+    class Meta(AbstractLogEntry.Meta):
+        abstract = False
+        verbose_name = _("change record")
+        verbose_name_plural = _("change records")
+        indexes = [models.Index("content_type", "object_pk", "-timestamp", name="change_record_of_object")]

