@@ -28,8 +28,8 @@ lint: $(VENV)/.dev ## style, types, templates, security
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive lk_site accounts deals
 
 lock: $(VENV)/.dev ## write requirements*.txt again from requirements*.in
-	$(LOCK) requirements.in -o requirements.txt
-	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) $(ARGS) requirements.in -o requirements.txt
+	$(LOCK) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
 messages: $(VENV)/.dev ## collect the sentences of the interface, and compile their translations (needs gettext)
 	LK_LOCAL=1 $(BIN)/python manage.py makemessages --locale ru --no-location --no-wrap --ignore .venv --ignore var

@@ -107,7 +107,7 @@ def _empty_caches() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def redis_url() -> str:
-    """A Redis for tests of what is shared between processes: `REDIS_URL`, else the test is skipped (CI must have it)."""
+    """A Redis for tests of what is shared between processes: `REDIS_URL`, else a skip (in CI a failure)."""
     url = os.environ["LK_TEST_REDIS_URL"]
     if not url:
         absent("REDIS_URL is not set: no Redis to test against.")
