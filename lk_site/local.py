@@ -4,21 +4,20 @@ import os
 import sys
 from pathlib import Path
 
+import django
+from django.core.management import call_command
+
+from lk_site.new_keys import write_new_keys
 from lk_site.serve import ROOT
 from lk_site.startup import check_database, check_settings, leave_database, one_sentence
 
 
 def prepare() -> None:
     """Bring keys, tables, static files and demo data to where the site can start; what is there is kept."""
-    from lk_site.encryption.keys import write_new_keys
-
     folder = Path(os.environ.get("LK_VAR_DIR", ROOT / "var"))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.environ.get("LK_KEYS"):
         write_new_keys(Path(os.environ.get("LK_KEYS_FILE", folder / "keys.json")))
-
-    import django
-    from django.core.management import call_command
 
     django.setup()
     check_settings()
