@@ -17,7 +17,7 @@ RETRY_AFTER_S = 5
 
 @cache
 def be_fit() -> None:
-    """Raise UnfitStart unless keys, migrations and triggers are right; asked until it was right once in this process."""
+    """Raise UnfitStart unless keys, migrations and triggers are right; asked until they once were."""
     startup.check()
 
 
