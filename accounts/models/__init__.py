@@ -16,6 +16,7 @@ from accounts.models.login import Challenge, Counter, Purpose
 from accounts.models.outbox import SmsMessage, SmsState
 from accounts.models.people import Agency, Role, Theme, User, UserKind
 from accounts.models.sessions import Session
+from accounts.models.staff import StaffBackupCode, StaffTotp
 
 __all__ = [
     "PLATFORM",
@@ -37,6 +38,8 @@ __all__ = [
     "Session",
     "SmsMessage",
     "SmsState",
+    "StaffBackupCode",
+    "StaffTotp",
     "Theme",
     "User",
     "UserKind",

@@ -32,16 +32,18 @@ class IdempotencyKey(EncryptedModel):
 
 
 class KeptForm(EncryptedModel):
-    """A form that was posted into an ended session: kept for its person, an hour, never sent by itself."""
+    """A form that was posted into an ended session: kept for its person and browser, an hour, never sent by itself."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    token_hash = models.BinaryField(max_length=32, unique=True)  # SHA-256 of the cookie
+    token_hash = models.BinaryField(max_length=32)  # SHA-256 of the browser's cookie
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
-    path = models.CharField(max_length=300)
+    path = models.CharField(max_length=300)  # where it was posted to
+    page = models.CharField(max_length=300)  # where it stood: the same, or the page that holds a form of an action
     body = EncryptedTextField(max_length=1_048_576)  # JSON: name -> list of values
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        constraints = [models.UniqueConstraint("token_hash", "path", name="kept_form_of_browser_once")]
         indexes = [models.Index("created_at", name="kept_form_sweep")]
 
     def __str__(self) -> str:
