@@ -1,0 +1,78 @@
+"""How forms look: the renderer that draws fields with our templates, and the inputs that agents type into."""
+
+from typing import Any
+
+from django import forms
+from django.forms.renderers import TemplatesSetting
+
+
+class FormRenderer(TemplatesSetting):
+    """Draws `{{ form }}` and `{{ form.price.as_field_group }}` with the templates of `templates/components`."""
+
+    form_template_name = "components/_form.html"
+    field_template_name = "components/_field.html"
+
+
+class PhoneInput(forms.TextInput):
+    """A phone as people type it; grouped while typing where JavaScript runs."""
+
+    input_type = "tel"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"inputmode": "tel", "autocomplete": "tel", "data-phone": "", **(attrs or {})})
+
+
+class MoneyInput(forms.TextInput):
+    """Roubles, with spaces between thousands while typing; the form field takes spaces and a comma."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"inputmode": "decimal", "autocomplete": "off", "data-money": "", **(attrs or {})})
+
+
+class PercentInput(forms.TextInput):
+    """A percentage with a comma or a point."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"inputmode": "decimal", "autocomplete": "off", "data-percent": "", **(attrs or {})})
+
+
+class DayInput(forms.DateInput):
+    """A day chosen with the browser's own calendar."""
+
+    input_type = "date"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs, format="%Y-%m-%d")
+
+
+class CodeInput(forms.TextInput):
+    """The six digits of an SMS: filled by the phone, pasted or typed; with JavaScript the sixth sends the form."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(
+            {
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "class": "code-input",
+                "autofocus": True,
+                "data-code": "6",
+                **(attrs or {}),
+            }
+        )
+
+
+class ToggleInput(forms.CheckboxInput):
+    """A checkbox drawn as a switch."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"class": "toggle", "role": "switch", **(attrs or {})})
+
+
+def show_conflict(form: forms.BaseForm, name: str, *, theirs: str, value: str, by: str = "") -> None:
+    """Show beside a field what another person saved meanwhile.
+
+    `theirs` is written for people, `value` is what the input would hold, `by` names who saved it.
+    The input keeps what was typed here: neither value is lost.
+    """
+    field = form.fields[name]
+    field.conflict = {"theirs": theirs, "value": value, "by": by}  # type: ignore[attr-defined]
