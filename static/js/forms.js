@@ -1,0 +1,40 @@
+// Every form: sent once, never lost without a word; an error gets the focus; the sheet's buttons that need a script appear.
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => form.querySelectorAll("button:not([type=button])").forEach((button) => button.setAttribute("aria-disabled", "true")));
+  setTimeout(() => release(form), 8000); // the answer is late: let the person try again, the server knows the form's key
+});
+
+const release = (form) => {
+  delete form.dataset.sent;
+  form.querySelectorAll("button[aria-disabled]").forEach((button) => button.removeAttribute("aria-disabled"));
+};
+addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
+
+const changed = (form) => form.dataset.sent === undefined && form.dataset.changed !== undefined;
+addEventListener("input", (event) => {
+  const form = event.target.form;
+  if (form && "guard" in form.dataset) form.dataset.changed = "";
+});
+addEventListener("beforeunload", (event) => {
+  if ([...document.querySelectorAll("form[data-guard]")].some(changed)) event.preventDefault();
+});
+
+document.querySelector("[data-focus]")?.closest("form")?.querySelector("[aria-invalid=true]")?.focus();
+
+document.querySelectorAll("[data-take]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const input = document.getElementById(button.dataset.take);
+    input.value = button.dataset.value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.focus();
+  });
+});
+
+document.querySelectorAll("[data-theme-choice]").forEach((button) => {
+  button.addEventListener("click", () => { document.documentElement.dataset.theme = button.value; });
+});

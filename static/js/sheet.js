@@ -1,0 +1,25 @@
+// A link that leads to a page with a form opens the same form in a sheet on this page.
+document.querySelectorAll("[data-sheet]").forEach((link) => {
+  const sheet = document.getElementById(link.dataset.sheet);
+  if (!sheet?.showModal) return;
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const choice = [...sheet.querySelectorAll("input[type=radio]")].find((radio) => radio.value === link.dataset.choose);
+    if (choice) choice.checked = true;
+    sheet.showModal();
+    choice?.focus();
+  });
+});
+
+document.querySelectorAll("dialog.sheet").forEach((sheet) => {
+  sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
+});
+
+// A popup of <details> closes by Escape and by a press elsewhere.
+const popups = () => document.querySelectorAll("details.popup[open]");
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  popups().forEach((popup) => { popup.open = false; popup.querySelector("summary").focus(); });
+});
+addEventListener("click", (event) => popups().forEach((popup) => { if (!popup.contains(event.target)) popup.open = false; }));
