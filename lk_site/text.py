@@ -1,0 +1,80 @@
+"""Text as people type it: checked and normalised once, for pages and API alike."""
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from lk_site.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+BIDI = "\u202a-\u202e\u2066-\u2069"  # they show a text in another order than it is stored
+CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and line feed
+REFUSED_IN_TEXT = re.compile(f"[{CONTROLS}{BIDI}\ud800-\udfff]")
+REFUSED_IN_LINE = re.compile(f"[{CONTROLS}{BIDI}\ud800-\udfff\t\n\u2028\u2029]")
+LINE_BREAKS = re.compile("\r\n|[\r\u2028\u2029]")
+WORD = re.compile(r"[^\W_]+")
+
+
+def clean_line(value: str, max_length: int) -> str:
+    """Return one-line text in NFC without space around it; `max_length` counts code points.
+
+    Raises InvalidValue: `surrogate`, `line_break`, `control_character`, `bidi_override`, `too_long`.
+    """
+    line = value.strip(" \t\r\n")
+    refuse_characters(line, REFUSED_IN_LINE)
+    return fitting(unicodedata.normalize("NFC", line).strip(), max_length)
+
+
+def clean_text(value: str, max_length: int) -> str:
+    """Return text of several lines in NFC, ended by LF, without space around it; `max_length` counts code points.
+
+    Raises InvalidValue: `surrogate`, `control_character`, `bidi_override`, `too_long`.
+    """
+    text = LINE_BREAKS.sub("\n", value).strip(" \t\n")
+    refuse_characters(text, REFUSED_IN_TEXT)
+    return fitting(unicodedata.normalize("NFC", text).strip(), max_length)
+
+
+def refuse_characters(text: str, refused: re.Pattern[str]) -> None:
+    """Raise InvalidValue for the first character of the text that `refused` finds."""
+    if found := refused.search(text):
+        character = found.group()
+        raise InvalidValue(*refusal(character))
+
+
+def refusal(character: str) -> tuple[str, "_StrOrPromise"]:
+    if "\ud800" <= character <= "\udfff":
+        return "surrogate", _("A character came broken. Type the text again.")
+    if character in "\n\u2028\u2029\r":
+        return "line_break", _("This is one line. Remove the line break.")
+    if unicodedata.category(character) == "Cc":
+        return "control_character", _("The text has a control character. Remove it or type the text again.")
+    return "bidi_override", _("The text has a hidden character that turns its direction. Type the text again.")
+
+
+def fitting(text: str, max_length: int) -> str:
+    """Return the text if it has at most `max_length` code points, or raise InvalidValue `too_long`."""
+    if (excess := len(text) - max_length) <= 0:
+        return text
+    message = ngettext_lazy(
+        "Too long by %(excess)d character, %(most)d fit. Shorten it.",
+        "Too long by %(excess)d characters, %(most)d fit. Shorten it.",
+        "excess",
+    )
+    raise InvalidValue("too_long", message % {"excess": excess, "most": max_length})
+
+
+def fold(text: str) -> str:
+    """Return text as it is compared: without case, with е for ё, one space between words. Stored for SQLite's sake."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    return " ".join(folded.replace("ё", "е").split())
+
+
+def words(text: str) -> list[str]:
+    """Return the folded words of a text, letters and digits only, in their order."""
+    return WORD.findall(fold(text))
