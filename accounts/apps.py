@@ -7,6 +7,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import change_records, triggers
+        from accounts.services import canaries
 
         change_records.register()
         triggers.keep_installed()
+        canaries.keep_planted()

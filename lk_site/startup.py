@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from lk_site.encryption.keys import KeyInvalid, KeyMissing
+
 UNFIT_STATUS = 3  # gunicorn stops for good when a worker ends with it, instead of starting the worker again
 LOCAL_GATEWAYS = ("local", "console", "file")
 
@@ -127,11 +129,12 @@ def check_triggers() -> None:
 def check_keys() -> None:
     from accounts.services import canaries
 
-    if wrong := canaries.wrong_keys():
-        raise UnfitStart(
-            f"the key {wrong[0]} is missing or is not the one this database was written with; "
-            "put the right keys into LK_KEYS_FILE or LK_KEYS."
-        )
+    try:
+        canaries.check_canaries()
+    except (KeyMissing, KeyInvalid) as error:
+        raise UnfitStart(f"{error} Put the keys of this database into LK_KEYS_FILE or LK_KEYS.") from error
+    if unguarded := canaries.unguarded_purposes():
+        raise UnfitStart(f"no canary tells whether the keys of {unguarded[0]} are right; run: python manage.py migrate")
 
 
 def leave_database() -> None:
