@@ -3,7 +3,7 @@
 import base64
 import logging
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django import forms
 from django.core import checks
@@ -32,7 +32,7 @@ handing_cells_over: ContextVar[bool] = ContextVar("handing_cells_over", default=
 class SealedAttribute(DeferredAttribute):
     """Reads and writes the cell that an instance carries."""
 
-    field: "EncryptedTextField"
+    field: "EncryptedTextField[Any, Any]"
 
     def __get__(self, row: models.Model | None, owner: type[models.Model] | None = None) -> Any:
         if row is None:
@@ -70,12 +70,22 @@ def as_text(value: Any) -> Any:
 
 
 if TYPE_CHECKING:
-    TextValued = models.Field[str, str]
+    from django.db.models import Field
+    from django.utils.functional import _StrOrPromise
 else:
-    TextValued = models.Field  # which takes no types when it runs
+
+    class Field(models.Field):
+        """Django's field takes type parameters only where types are checked."""
+
+        def __class_getitem__(cls, types):
+            return cls
 
 
-class EncryptedTextField(TextValued):
+SetType = TypeVar("SetType", contravariant=True)
+GetType = TypeVar("GetType", covariant=True)
+
+
+class EncryptedTextField(Field[SetType, GetType]):
     """Text sealed to its row with AES-256-GCM. Only `isnull` looks into it; find rows by a blind index beside it.
 
     Models that have one derive from EncryptedModel and make their key themselves, before the insert. `label` freezes
@@ -83,14 +93,23 @@ class EncryptedTextField(TextValued):
     """
 
     descriptor_class = SealedAttribute
+    _pyi_private_set_type: str  # what django-stubs reads; with null=True it adds None
+    _pyi_private_get_type: str
 
-    def __init__(self, *args: Any, max_length: int = 200, label: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        verbose_name: "_StrOrPromise | None" = None,
+        *,
+        max_length: int = 200,
+        label: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         for option in ("primary_key", "unique", "db_index"):
             if kwargs.get(option):
                 raise FieldError(f"an encrypted field takes no {option}")
         self.frozen_label = label
         self.label = b""
-        super().__init__(*args, max_length=max_length, **kwargs)
+        super().__init__(verbose_name, max_length=max_length, **kwargs)
         self.validators.append(MaxLengthValidator(max_length))
 
     def deconstruct(self) -> Any:
@@ -183,9 +202,9 @@ class EncryptedTextField(TextValued):
         if value is None:
             return None
         if type(value) is Cell and value.token is not None:
-            return connection.Database.Binary(value.token)
+            return binary(value.token, connection)
         if value in ("", b""):  # the empty text has an empty token in every row
-            return connection.Database.Binary(b"")
+            return binary(b"", connection)
         raise FieldError(f"{self.name} is encrypted: only save() and bulk_create() write it")
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
@@ -236,7 +255,12 @@ class EncryptedTextField(TextValued):
         return super().formfield(**{"form_class": forms.CharField, "max_length": self.max_length, **kwargs})
 
 
-def open_cell(cell: Cell, field: EncryptedTextField, key: RowKey) -> str:
+def binary(data: bytes, connection: Any) -> Any:
+    """Return bytes as the database's driver wants them."""
+    return connection.Database.Binary(data)
+
+
+def open_cell(cell: Cell, field: "EncryptedTextField[Any, Any]", key: RowKey) -> str:
     """Return the text of a cell of the row with this key; one that does not open is logged and shown as unavailable."""
     if cell.token is None and not isinstance(cell.plain, Unset):
         return cast(str, cell.plain)
@@ -247,7 +271,7 @@ def open_cell(cell: Cell, field: EncryptedTextField, key: RowKey) -> str:
         return Unreadable(UNREADABLE)
 
 
-def encrypted_field(model: type[models.Model], name: str) -> EncryptedTextField:
+def encrypted_field(model: type[models.Model], name: str) -> EncryptedTextField[Any, Any]:
     """Return the encrypted field of a model, for `open_cell`."""
     field = model._meta.get_field(name)
     if not isinstance(field, EncryptedTextField):

@@ -1,6 +1,6 @@
 """What a model and its queries need so that encrypted fields keep their word."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, Self, TypeVar
 
@@ -15,7 +15,7 @@ Row = TypeVar("Row", bound=models.Model, covariant=True)
 
 
 @cache
-def encrypted_fields(model: type[models.Model]) -> tuple[EncryptedTextField, ...]:
+def encrypted_fields(model: type[models.Model]) -> tuple[EncryptedTextField[Any, Any], ...]:
     """Return the encrypted fields of a model, inherited ones included."""
     return tuple(field for field in model._meta.concrete_fields if isinstance(field, EncryptedTextField))
 
@@ -78,11 +78,8 @@ def name_of(field: Any) -> str:
 
 def references(value: Any) -> list[str]:
     """Return the names that an expression refers to."""
-    if isinstance(value, models.F):
-        return [value.name]
-    if not hasattr(value, "flatten"):
-        return []
-    return [part.name for part in value.flatten() if isinstance(part, models.F)]
+    parts = value.flatten() if hasattr(value, "flatten") else [value]
+    return [name_of(part) for part in parts if isinstance(part, models.F)]
 
 
 class EncryptedModel(models.Model):
@@ -102,15 +99,15 @@ class EncryptedModel(models.Model):
         return state
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        row = super().from_db(db, field_names, values)
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Self:
+        row = super().from_db(db, field_names, values, **kwargs)
         bind(row)
         return row
 
     def refresh_from_db(
         self,
         using: str | None = None,
-        fields: Sequence[str] | None = None,
+        fields: Iterable[str] | None = None,
         from_queryset: "models.QuerySet[Self] | None" = None,
     ) -> None:
         """Reload as Django does; encrypted fields are handed over unopened."""
