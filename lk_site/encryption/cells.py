@@ -51,7 +51,7 @@ UNSET = Unset()
 
 def bound_to(label: bytes, key: RowKey, key_id: int) -> bytes:
     """Return the associated data that ties a token to its version, key, column and row; lengths make it unambiguous."""
-    row = key.bytes if type(key) is UUID else str(key).encode()
+    row = key.bytes if isinstance(key, UUID) else str(key).encode()
     return b"%c%c%c%b%b" % (VERSION, key_id, len(label), label, row)
 
 
