@@ -49,6 +49,13 @@ def prepare_environment() -> Path:
 FOLDER = Path(os.environ["LK_VAR_DIR"]) if IS_WORKER else prepare_environment()
 
 
+def pytest_configure() -> None:
+    """Set Django up: pytest-django looked for settings before this file made the environment."""
+    import django
+
+    django.setup()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let tables be emptied, and, once, collect the static files as production does: hashed and compressed."""
     lift_triggers_while_flushing()
