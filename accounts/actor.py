@@ -1,5 +1,8 @@
 """Who is asking. Every service takes an actor by name; every query of the work asks it what may be seen."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -31,7 +34,9 @@ class Actor:
     session_id: UUID | None = None
 
     @classmethod
-    def of(cls, user: User, *, address: str | None = None, request_id: str = "", session_id: UUID | None = None) -> Self:
+    def of(
+        cls, user: User, *, address: str | None = None, request_id: str = "", session_id: UUID | None = None
+    ) -> Self:
         """Return the actor that this person is."""
         return cls(
             kind=ActorKind.STAFF if user.is_staff else ActorKind.AGENT,
@@ -69,3 +74,21 @@ class ActorRequest(HttpRequest):
     client_address: str | None
     id: str
     kept: dict[str, list[str]] | None
+
+
+IN_FORCE: ContextVar[Actor | None] = ContextVar("actor", default=None)
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Let change records made inside name this actor, unless the service that makes them names its own."""
+    token = IN_FORCE.set(actor)
+    try:
+        yield
+    finally:
+        IN_FORCE.reset(token)
+
+
+def current_actor() -> Actor:
+    """Return the actor in force; outside of a request that is LK itself."""
+    return IN_FORCE.get() or Actor.system()

@@ -8,6 +8,7 @@ from django.utils import timezone
 from uuid6 import uuid7
 
 from lk_site.encryption import EncryptedModel
+from lk_site.errors import Stale, VersionRequired
 
 
 def new_id() -> UUID:
@@ -25,8 +26,23 @@ class VersionedModel(EncryptedModel):
     class Meta:
         abstract = True
 
+    changed_fields: tuple[str, ...] = ()  # of the last `save_changes`, for the event that tells of it
+
+    def require_version(self, version: int | None) -> None:
+        """Refuse a change that was made from another version than the row has now.
+
+        Raises VersionRequired without a version, and Stale with the names of the fields that changed since.
+        """
+        if version is None:
+            raise VersionRequired
+        if version != self.version:
+            from accounts.models.evidence import Event
+
+            raise Stale(self.version, Event.objects.changed_fields_since(self.pk, version))
+
     def save_changes(self, *names: str, **kwargs: Any) -> None:
         """Save the named fields and a version raised by one."""
         self.version += 1
         self.updated_at = timezone.now()
         self.save(update_fields=[*names, "version", "updated_at"], **kwargs)
+        self.changed_fields = names

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -17,8 +18,20 @@ class Purpose(models.TextChoices):
 
 
 class ChallengeQuerySet(EncryptedQuerySet["Challenge"]):
+    def of_token(self, token_hash: bytes) -> Self:
+        return self.filter(token_hash=token_hash)
+
     def open(self, now: datetime) -> Self:
-        return self.filter(used_at=None, expires_at__gt=now)
+        """Challenges whose code can still open something."""
+        return self.filter(used_at=None, expires_at__gt=now, code_digest__isnull=False)
+
+    def of_subject(self, phone_indexes: list[bytes], device_id: UUID | None) -> Self:
+        """Challenges of a browser that knows the phone, or those of all other browsers for it."""
+        return (
+            self.filter(device_id=device_id)
+            if device_id
+            else self.filter(phone_index__in=phone_indexes, device_id=None)
+        )
 
 
 class Challenge(EncryptedModel):
@@ -43,6 +56,9 @@ class Challenge(EncryptedModel):
     class Meta:
         indexes = [
             models.Index("phone_index", "expires_at", name="challenge_open_of_phone"),
+            models.Index(
+                "device_id", "expires_at", name="challenge_open_of_device", condition=Q(device_id__isnull=False)
+            ),
             models.Index("expires_at", name="challenge_sweep"),
         ]
         constraints = [
@@ -56,16 +72,14 @@ class Challenge(EncryptedModel):
 class Counter(models.Model):
     """How often something named happened to a key (a digest, never the phone itself) in the window that runs."""
 
-    id = models.BigAutoField(primary_key=True)
+    key = models.BinaryField(primary_key=True, max_length=33)  # keyed digest of the name and what is counted
     name = models.CharField(max_length=50)
-    key = models.BinaryField(max_length=33)
     count = models.PositiveIntegerField(default=0)
     window_ends_at = models.DateTimeField()
     blocked_until = models.DateTimeField(null=True)
-    level = models.PositiveSmallIntegerField(default=0)  # how often in a row the block was laid; each doubles it
+    level = models.PositiveSmallIntegerField(default=0)  # how often in a row the block was laid; each lasts longer
 
     class Meta:
-        constraints = [models.UniqueConstraint("name", "key", name="counter_name_key")]
         indexes = [models.Index("window_ends_at", name="counter_sweep")]
 
     def __str__(self) -> str:
