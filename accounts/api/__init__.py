@@ -1,0 +1,3 @@
+from ninja import Router
+
+routers: list[tuple[str, Router]] = []  # (prefix, router)
