@@ -53,11 +53,13 @@ MIDDLEWARE = [
     "accounts.middleware.SessionMiddleware",
     "accounts.middleware.ActorMiddleware",
     "accounts.middleware.LanguageMiddleware",
+    "lk_site.middleware.LoginRequired",  # from here on in the order of refusals: 401, 403, 429
+    "lk_site.middleware.SameSite",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "lk_site.middleware.LoginRequired",
     "lk_site.middleware.ConsentGate",
     "lk_site.middleware.Throttle",
+    "lk_site.middleware.RefusalRecord",
     "accounts.middleware.KeptFormMiddleware",
 ]
 ROOT_URLCONF = "lk_site.urls"
@@ -136,7 +138,7 @@ MEMORY_CACHE = {
     "OPTIONS": {"MAX_ENTRIES": 100_000},
 }
 REDIS_CACHE = {
-    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "BACKEND": "lk_site.throttle_cache.RedisOrMemoryCache",
     "LOCATION": REDIS_URL,
     "KEY_PREFIX": "lk",
     "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
@@ -146,6 +148,7 @@ CACHES = {
     "memory": MEMORY_CACHE,
     "throttle": REDIS_CACHE if REDIS_URL else MEMORY_CACHE,
 }
+RATELIMIT_USE_CACHE = "throttle"
 
 # --- people and sessions (security.md 2) ------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -177,10 +180,12 @@ AGENT_IDLE, AGENT_LIFE = timedelta(hours=8), timedelta(days=7)
 OWN_DEVICE_IDLE, OWN_DEVICE_LIFE = timedelta(days=7), timedelta(days=30)
 STAFF_IDLE, STAFF_LIFE = timedelta(minutes=15), timedelta(hours=8)
 SESSIONS_AT_MOST = 10
+OPERATOR = os.environ.get("LK_OPERATOR", "ООО «ЛК» (пробный запуск)" if LOCAL else "")  # who answers for personal data
 
 # --- limits: name -> (count, seconds); the numbers of security.md 1 and 7, each once --------------------------------------
 CODE_LIFE = timedelta(seconds=300)  # security.md 1.1
 CODE_TRIES = 5  # 1.2
+KNOWN_BUDGET_AGENTS_AT_LEAST = 50  # 1.3: a small platform has the budget of this many agents, or it locks itself out
 CODE_SPACING = (60, 120, 300, 600)  # 1.3: seconds to wait after the first, second, … code
 OPEN_CHALLENGES_AT_MOST = 3  # 1.1
 FAILURE_LOCK, FAILURE_LOCK_AT_MOST = timedelta(minutes=15), timedelta(hours=4)  # 1.2: doubles
@@ -197,6 +202,7 @@ LIMITS = {
     "code.sends.unknown.hour": (int(os.environ.get("LK_UNKNOWN_SENDS_HOUR", "300")), 3600),
     "code.sends.unknown.day": (int(os.environ.get("LK_UNKNOWN_SENDS_DAY", "2000")), 86_400),
     "code.sends.range.hour": (10, 3600),  # numbers that differ only in the last four digits
+    "code.sends.range.number": (1, 3600),  # a number counts once an hour in its range
     "code.sends.known.day_per_agent": (2, 86_400),  # times the number of active agents
     "staff.failures.account": (5, 900),  # 2.3
     "staff.failures.source": (5, 900),  # 2.3
@@ -262,7 +268,7 @@ SILENCED_SYSTEM_CHECKS = [
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "lk_site.middleware.JsonFormatter"}},
+    "formatters": {"json": {"()": "lk_site.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {

@@ -1,0 +1,53 @@
+"""Headers of every response, errors and static files included (security.md 2.6)."""
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from lk_site.problems import is_api
+
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+NOBODY_ELSE = "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+PAGES = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    f"connect-src 'self'; manifest-src 'self'; worker-src 'self'; {NOBODY_ELSE}"
+)
+ADMIN = f"default-src 'self'; img-src 'self' data:; object-src 'none'; {NOBODY_ELSE}"
+DATA = "default-src 'none'; sandbox"
+API_VARY = ("Cookie", "Authorization", "Accept-Language")
+
+
+def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Add what every response carries and nothing closer to the view has set."""
+    for name, value in ALWAYS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", content_policy(request, response))
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        response.headers.setdefault("Strict-Transport-Security", transport_policy())
+    if is_api(request):
+        patch_vary_headers(response, API_VARY)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    elif "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    if response.status_code in (204, 304):
+        response.headers.pop("Content-Type", None)
+
+
+def content_policy(request: HttpRequest, response: HttpResponseBase) -> str:
+    if not response.headers.get("Content-Type", "").startswith("text/html"):
+        return DATA
+    return ADMIN if request.path_info.startswith("/admin/") else PAGES
+
+
+def transport_policy() -> str:
+    policy = f"max-age={settings.SECURE_HSTS_SECONDS}"
+    policy += "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+    return policy + ("; preload" if settings.SECURE_HSTS_PRELOAD else "")

@@ -1,0 +1,124 @@
+"""Throttles of pages and API (security.md 7): many requests of one person or one source, many searches.
+
+Counted in a cache, never in the database. What must be exact (codes, looks, exports) is counted in `accounts`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django_ratelimit.core import get_usage
+
+from lk_site import addresses
+from lk_site.problems import refusal
+
+UNCOUNTED = ("/healthz", "/readyz")  # machines ask these, often and from one address
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is used up of one limit, this request included."""
+
+    name: str
+    limit: int
+    seconds: int
+    used: int
+    resets_in: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.used > self.limit
+
+    @property
+    def policy(self) -> str:
+        return f'"{self.name}";q={self.limit};w={self.seconds}'
+
+    @property
+    def state(self) -> str:
+        return f'"{self.name}";r={max(self.limit - self.used, 0)};t={self.resets_in}'
+
+
+class Throttle:
+    """Counts every request before the view, and refuses it after 401 and 403."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info not in UNCOUNTED:
+            count_asker(request)
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
+        if is_search(request, view):
+            count(request, "search", str(asker(request)[1]))
+        over = [usage for usage in usages(request) if usage.is_over]
+        if not over:
+            return None
+        wait = max(usage.resets_in for usage in over)
+        return refusal(request, "too_often", headers={"Retry-After": str(wait)})
+
+
+def add_limit_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Say what the limits are and what is left of them; an answer made before the throttle is counted now."""
+    found = usages(request) or [count_asker(request)]
+    response.headers["RateLimit-Policy"] = ", ".join(usage.policy for usage in found)
+    response.headers["RateLimit"] = ", ".join(usage.state for usage in found)
+
+
+def usages(request: HttpRequest) -> list[Usage]:
+    found: list[Usage] = request.__dict__.setdefault("usages", [])
+    return found
+
+
+def count_asker(request: HttpRequest) -> Usage:
+    return count(request, *asker(request))
+
+
+def asker(request: HttpRequest) -> tuple[str, str]:
+    """Return which limit holds for who asks, and what it is counted under: a person, else a source."""
+    actor = getattr(request, "actor", None)
+    if actor is not None and actor.user_id:
+        return "person", str(actor.user_id)
+    return "anonymous", addresses.source(request.client_address)  # type: ignore[attr-defined]
+
+
+def count(request: HttpRequest, name: str, value: str) -> Usage:
+    """Count this request under a value of the named limit; remember and return what is used of it."""
+    limit, seconds = settings.LIMITS[name]
+    limit *= settings.LIMITS_SCALE * (settings.OFFICE_FACTOR if name == "anonymous" and is_office(value) else 1)
+    found = usage_of(request, name, value, (limit, seconds)) or usage_of(request, name, value, (limit, seconds))
+    used, resets_in = found or (limit + 1, seconds)
+    usage = Usage(name, limit, seconds, used, max(resets_in, 1))
+    usages(request).append(usage)
+    return usage
+
+
+def usage_of(request: HttpRequest, name: str, value: str, rate: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the count and the seconds to the end of the window; None if the counter vanished meanwhile."""
+    found = get_usage(request, group=name, key=lambda group, request: value, rate=rate, increment=True)
+    return (found["count"], found["time_left"]) if found["limit"] else None
+
+
+def is_search(request: HttpRequest, view: Any) -> bool:
+    """Return whether the view is marked by `counts_as_search`, and this request is one."""
+    parameters: tuple[str, ...] | None = getattr(view, "search_parameters", None)
+    if parameters is None:
+        return False
+    return not parameters or any(name in request.GET for name in parameters)
+
+
+def is_office(source: str) -> bool:
+    """Return whether a source lies in one of the networks that settings name as offices."""
+    address = source.partition("/")[0]
+    return address != "unknown" and any(ip_address(address) in network for network in offices(*settings.OFFICE_SOURCES))
+
+
+@cache
+def offices(*networks: str) -> list[Any]:
+    return [ip_network(network, strict=False) for network in networks]
