@@ -1,0 +1,232 @@
+"""Ways a text reaches a phone, behind one small interface."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPConnection as PlainConnection
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+SIX_DIGITS = re.compile(r"#([0-9]{6})\b")
+ANSWER_BYTES_AT_MOST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OutgoingSms:
+    """A message on its way. `id` is its idempotency key: the same id is the same message, sent again."""
+
+    id: UUID
+    phone: str  # digits with country code
+    text: str
+    address: str | None = None  # of who asked for it, for the gateway's protection against fraud
+    attempt: int = 1
+    minutes: int = 5  # how long it is worth delivering
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The gateway took the message over."""
+
+    gateway_id: str
+    status: int
+
+
+class Delivery(StrEnum):
+    """What became of a message that a gateway took over."""
+
+    ON_ITS_WAY = "on its way"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    delivery: Delivery
+    status: int
+
+
+class TryAgain(Exception):
+    """The gateway did not answer, or says that it cannot send now."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__(f"the gateway cannot send now ({status})")
+        self.status = status
+
+
+class Refused(Exception):
+    """The gateway will not send this message, however often it is asked."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the gateway refused ({status})")
+        self.status = status
+
+
+class Gateway(Protocol):
+    def send(self, sms: OutgoingSms) -> Sent:
+        """Hand a message over. Raises TryAgain or Refused."""
+        ...
+
+    def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
+        """Return what became of messages handed over before; those it knows nothing of are left out. Raises TryAgain."""
+        ...
+
+
+class ConsoleGateway:
+    """Prints each message, for the person at the keyboard. Local mode only."""
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        sys.stdout.write(f"SMS to +{sms.phone}: {' '.join(sms.text.split())}\n")
+        sys.stdout.flush()
+        return Sent(gateway_id="", status=100)
+
+    def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
+        return {}
+
+
+class FileGateway:
+    """Appends each message to a file, one JSON object a line. Local mode only."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        code = SIX_DIGITS.search(sms.text)
+        line = {
+            "at": timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "phone": sms.phone,
+            "text": sms.text,
+            "code": code[1] if code else "",
+        }
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return Sent(gateway_id="", status=100)
+
+    def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
+        return {}
+
+
+class LocalGateway(FileGateway):
+    """Both: what `make run` uses."""
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        super().send(sms)
+        return ConsoleGateway().send(sms)
+
+
+class SmsRu:
+    """SMS.RU over HTTP. The status of each phone decides; the outer one says only that the request was understood."""
+
+    QUEUED, WITH_OPERATOR, ON_ITS_WAY, DELIVERED = 100, 101, 102, 103
+    TAKEN = frozenset({QUEUED, WITH_OPERATOR, ON_ITS_WAY, DELIVERED})
+    WORTH_ANOTHER_TRY = frozenset({220, 500})
+    REPEATED = frozenset({231, 232})
+
+    def __init__(self, url: str, api_id: str, sender: str = "", timeout_s: float = 10) -> None:
+        self.url = urlsplit(url)
+        self.api_id = api_id
+        self.sender = sender
+        self.timeout_s = timeout_s
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        answer = self._ask("/sms/send", self._message(sms), idempotency_key=str(sms.id))
+        self._refuse_failed(answer)
+        mine = answer.get("sms", {}).get(sms.phone)
+        if not isinstance(mine, dict):
+            raise TryAgain
+        status = status_of(mine)
+        if status in self.REPEATED and sms.attempt > 1:  # an earlier try arrived, only its answer was lost
+            return Sent(gateway_id="", status=status)
+        self._refuse_failed(mine)
+        return Sent(gateway_id=str(mine.get("sms_id", ""))[:50], status=status)
+
+    def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
+        answer = self._ask("/sms/status", {"sms_id": ",".join(gateway_ids)})
+        self._refuse_failed(answer)
+        told = answer.get("sms", {})
+        known = {key: told[key] for key in gateway_ids if isinstance(told.get(key), dict) and status_of(told[key]) > 0}
+        return {key: self._report(part) for key, part in known.items()}
+
+    def _message(self, sms: OutgoingSms) -> dict[str, str]:
+        fields = {"to": sms.phone, "msg": sms.text, "ttl": str(max(1, sms.minutes))}
+        if self.sender:
+            fields["from"] = self.sender
+        if sms.address:
+            fields["ip"] = sms.address
+        return fields
+
+    def _report(self, told: dict[str, Any]) -> DeliveryReport:
+        status = status_of(told)
+        if status == self.DELIVERED:
+            return DeliveryReport(Delivery.DELIVERED, status)
+        if status in self.TAKEN or status in self.WORTH_ANOTHER_TRY:
+            return DeliveryReport(Delivery.ON_ITS_WAY, status)
+        return DeliveryReport(Delivery.FAILED, status)
+
+    def _refuse_failed(self, answer: dict[str, Any]) -> None:
+        """Raise TryAgain or Refused unless the gateway took over what this part of its answer is about."""
+        status = status_of(answer)
+        if status in self.WORTH_ANOTHER_TRY:
+            raise TryAgain(status)
+        if status not in self.TAKEN:
+            raise Refused(status)
+
+    def _ask(self, path: str, fields: dict[str, str], idempotency_key: str = "") -> dict[str, Any]:
+        body = urlencode({"api_id": self.api_id, "json": "1", **fields})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        return self._exchange(path, body, headers)
+
+    def _exchange(self, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:
+        """Return the parsed answer. Raises TryAgain for a network fault, a status ≥ 500 and anything that is not JSON."""
+        kind = HTTPSConnection if self.url.scheme == "https" else PlainConnection
+        connection = kind(self.url.netloc, timeout=self.timeout_s)
+        try:
+            connection.request("POST", self.url.path.rstrip("/") + path, body.encode(), headers)
+            response = connection.getresponse()
+            text = response.read(ANSWER_BYTES_AT_MOST)
+        except (OSError, HTTPException):
+            raise TryAgain from None
+        finally:
+            connection.close()
+        if response.status >= 500:
+            raise TryAgain(response.status)
+        return parsed(text)
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        raise TryAgain from None
+    if not isinstance(answer, dict):
+        raise TryAgain
+    return answer
+
+
+def status_of(part: dict[str, Any]) -> int:
+    """Return the `status_code` of an answer or of one phone in it. Raises TryAgain where there is none."""
+    try:
+        return int(part["status_code"])
+    except (KeyError, TypeError, ValueError):
+        raise TryAgain from None
+
+
+def gateway() -> Gateway:
+    """Return the gateway that settings name."""
+    if settings.SMS_GATEWAY == "sms_ru":
+        return SmsRu(settings.SMS_RU_URL, settings.SMS_RU_API_ID, settings.SMS_RU_SENDER, settings.SMS_TIMEOUT_S)
+    if settings.SMS_GATEWAY == "file":
+        return FileGateway(settings.SMS_FILE)
+    if settings.SMS_GATEWAY == "console":
+        return ConsoleGateway()
+    return LocalGateway(settings.SMS_FILE)
