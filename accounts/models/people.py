@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import UUID
 
-from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -52,7 +52,7 @@ class Role(models.TextChoices):
 
 
 class Theme(models.TextChoices):
-    AUTO = "auto", _("as the device")
+    SYSTEM = "system", _("as the device")
     LIGHT = "light", _("light")
     DARK = "dark", _("dark")
 
@@ -79,12 +79,6 @@ class UserQuerySet(EncryptedQuerySet["User"]):
         return self.select_for_update(of=("self",)).get(pk=pk)
 
 
-class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
-    def get_by_natural_key(self, username: str | None) -> "User":
-        user: User = self.get(login=username)
-        return user
-
-
 class User(AbstractBaseUser, VersionedModel):
     """An agent (phone and agency, no password) or a member of staff (login and password, no agency)."""
 
@@ -102,13 +96,13 @@ class User(AbstractBaseUser, VersionedModel):
     password = models.CharField(_("password"), max_length=128, blank=True)
     language = models.CharField(_("language"), max_length=5, blank=True)  # empty: as the browser asks
     time_zone = models.CharField(_("time zone"), max_length=50, default="Europe/Moscow")
-    theme = models.CharField(_("theme"), max_length=5, choices=Theme, default=Theme.AUTO)
+    theme = models.CharField(_("theme"), max_length=10, choices=Theme, default=Theme.SYSTEM)
     is_active = models.BooleanField(_("active"), default=True)
     consent_version = models.CharField(max_length=20, blank=True, editable=False)  # of the last consent given
     logged_in_at = models.DateTimeField(null=True, editable=False)
     last_login = None
 
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    objects = UserQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta:
         verbose_name = _("person")
