@@ -12,3 +12,13 @@ def sealed_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Non
 
     with django_db_blocker.unblock(), tables():
         yield
+
+
+@pytest.fixture
+def small_api(settings: Any) -> None:
+    """Serve `lk_site.tests.small_api` behind the whole edge, instead of the product."""
+    from lk_site.tests.small_api import MIDDLEWARE
+
+    settings.ROOT_URLCONF = "lk_site.tests.small_api"
+    settings.MIDDLEWARE = MIDDLEWARE
+    settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"

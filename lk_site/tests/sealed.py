@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib import import_module
+from typing import Any, ClassVar
 
+from django.apps import AppConfig, apps
 from django.db import connection, models
 from uuid6 import UUID, uuid7
 
@@ -24,6 +26,8 @@ class Mood(models.TextChoices):
 class Team(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id)
     name = models.CharField(max_length=50)
+
+    objects: ClassVar[models.Manager["Team"]] = models.Manager()
 
     class Meta:
         app_label = "sealed"
@@ -52,6 +56,7 @@ class Person(EncryptedModel):
 
     class Meta:
         app_label = "sealed"
+        indexes = [models.Index("team", models.F("seen_at").desc(), models.F("id").desc(), name="person_page")]
 
     def __str__(self) -> str:
         return f"person {self.pk}"
@@ -59,6 +64,8 @@ class Person(EncryptedModel):
 
 class Visit(models.Model):
     person = models.ForeignKey(Person, models.CASCADE)
+
+    objects: ClassVar[models.Manager["Visit"]] = models.Manager()
 
     class Meta:
         app_label = "sealed"
@@ -94,7 +101,19 @@ def tables() -> Iterator[None]:
             editor.delete_model(model)
 
 
-def token_of(row: models.Model, column: str = "phone") -> bytes | None:
+@contextmanager
+def installed() -> Iterator[None]:
+    """Let pickles and fixtures name these models, as those of an installed app."""
+    config = AppConfig(__name__, import_module(__name__))
+    config.apps, config.models, config.models_module = apps, apps.all_models["sealed"], config.module
+    apps.app_configs["sealed"] = config
+    apps.clear_cache()
+    yield
+    del apps.app_configs["sealed"]
+    apps.clear_cache()
+
+
+def token_of(row: models.Model, column: str = "phone") -> Any:
     """Return what the database holds."""
     with connection.cursor() as cursor:
         cursor.execute(f"select {column} from {row._meta.db_table} where id = %s", [key_of(row)])
@@ -108,13 +127,22 @@ def put_token(row: models.Model, token: bytes, column: str = "phone") -> None:
         cursor.execute(f"update {row._meta.db_table} set {column} = %s where id = %s", [token, key_of(row)])
 
 
+def anna(**values: Any) -> Any:
+    return Person.objects.create(**{"title": "a", "phone": PHONE, **values})
+
+
+def reloaded(row: Any) -> Any:
+    """Return the row as another request would read it."""
+    return type(row).objects.get(pk=row.pk)
+
+
 def key_of(row: models.Model) -> Any:
     return row.pk.hex if connection.vendor == "sqlite" else row.pk
 
 
 def spoil(row: models.Model) -> bytes:
     """Turn one bit of the phone's token; return what then stands there."""
-    token = bytearray(token_of(row) or b"")
+    token = bytearray(token_of(row))
     token[20] ^= 1
     put_token(row, bytes(token))
     return bytes(token)

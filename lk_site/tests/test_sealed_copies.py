@@ -3,25 +3,24 @@
 import copy
 import json
 import pickle
-from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.serializers.json import DjangoJSONEncoder
 from django.forms import modelform_factory
-from django.utils import timezone
 
-from accounts.models import Challenge
 from lk_site.encryption import Unreadable
-from lk_site.tests.sealed import PHONE, Person, new_id, spoil, token_of
+from lk_site.tests.sealed import PHONE, Person, anna, installed, new_id, spoil, token_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sealed_tables")]
 PersonForm = modelform_factory(Person, fields=["title", "phone", "email"])
 
 
-def anna(**values) -> Person:
-    return Person.objects.create(**{"title": "a", "phone": PHONE, **values})
+@pytest.fixture(autouse=True)
+def _installed():
+    with installed():
+        yield
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda row: pickle.loads(pickle.dumps(row))])
@@ -115,42 +114,35 @@ def test_a_form_keeps_an_unreadable_value_and_refuses_another_in_its_place():
 # --- fixtures
 
 
-def challenge(**values) -> Challenge:
-    expires_at = timezone.now() + timedelta(minutes=5)
-    return Challenge.objects.create(
-        token_hash=new_id().bytes, phone=PHONE, phone_index=b"i", expires_at=expires_at, **values
-    )
-
-
 def test_a_dump_holds_no_clear_text_and_loads_back(tmp_path):
-    row = challenge()
+    row = anna(email="a@example.org")
     path = tmp_path / "dump.json"
-    call_command("dumpdata", "accounts.challenge", output=str(path))
+    call_command("dumpdata", "sealed.person", output=str(path))
     assert PHONE not in path.read_text()
-    Challenge.objects.all().delete()
+    Person.objects.all().delete()
     for _ in range(2):
         call_command("loaddata", str(path), verbosity=0)
-        assert Challenge.objects.get(pk=row.pk).phone == PHONE
+        assert Person.objects.get(pk=row.pk).phone == PHONE
 
 
 def test_an_unreadable_value_survives_dump_and_load(tmp_path):
-    row = challenge()
+    row = anna(email="a@example.org")
     spoilt = spoil(row)
     path = tmp_path / "dump.json"
-    call_command("dumpdata", "accounts.challenge", output=str(path))
-    Challenge.objects.all().delete()
+    call_command("dumpdata", "sealed.person", output=str(path))
+    Person.objects.all().delete()
     call_command("loaddata", str(path), verbosity=0)
     assert token_of(row) == spoilt
-    assert type(Challenge.objects.get(pk=row.pk).phone) is Unreadable
+    assert type(Person.objects.get(pk=row.pk).phone) is Unreadable
 
 
 def test_clear_text_in_a_fixture_is_sealed_when_it_is_loaded(tmp_path):
-    row = challenge()
+    row = anna(email="a@example.org")
     path = tmp_path / "dump.json"
-    call_command("dumpdata", "accounts.challenge", output=str(path))
+    call_command("dumpdata", "sealed.person", output=str(path))
     (entry,) = json.loads(path.read_text())
     entry["fields"]["phone"] = "+70000000001"
     path.write_text(json.dumps([entry]))
     call_command("loaddata", str(path), verbosity=0)
-    assert Challenge.objects.get(pk=row.pk).phone == "+70000000001"
+    assert Person.objects.get(pk=row.pk).phone == "+70000000001"
     assert b"0000001" not in token_of(row)
