@@ -3,32 +3,31 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
+from lk_site import environment
 from lk_site.encryption.keys import load_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(os.environ.get("LK_VAR_DIR", BASE_DIR / "var"))
+VAR_DIR = Path(environment.text("LK_VAR_DIR", str(BASE_DIR / "var"))).resolve()
 
 # --- what kind of start this is -------------------------------------------------------------------------------------
-LOCAL = os.environ.get("LK_LOCAL") == "1"
+LOCAL = environment.text("LK_LOCAL") == "1"
 DEBUG = False
-HOST = os.environ.get("HOST", "127.0.0.1")
-PORT = os.environ.get("PORT", "8000")
-SITE_HOST = os.environ.get("LK_SITE_HOST", "localhost" if LOCAL else "")  # the host that WebOTP binds a code to
+HOST = environment.text("HOST", "127.0.0.1")
+PORT = environment.text("PORT", "8000")
+SITE_HOST = environment.text("LK_SITE_HOST", "localhost" if LOCAL else "")  # the host that WebOTP binds a code to
 ALLOWED_HOSTS = [SITE_HOST] if SITE_HOST else []
-ALLOWED_HOSTS += [host for host in os.environ.get("LK_HOSTS", "").split(",") if host]
+ALLOWED_HOSTS += environment.listed("LK_HOSTS")
 if LOCAL:
     ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]", HOST]
-TRUSTED_HOPS = int(os.environ.get("LK_TRUSTED_HOPS", "0"))  # how many proxies in front of us add to X-Forwarded-For
+TRUSTED_HOPS = environment.number("LK_TRUSTED_HOPS", 0)  # how many proxies in front of us add to X-Forwarded-For
 CORS_ALLOWED_ORIGINS: list[str] = []
 
 # --- keys: one purpose each, outside the database -------------------------------------------------------------------
-KEYS_FILE = Path(os.environ.get("LK_KEYS_FILE", VAR_DIR / "keys.json"))
-KEYS = load_keys(KEYS_FILE, os.environ.get("LK_KEYS"))
+KEYS_FILE = Path(environment.text("LK_KEYS_FILE", str(VAR_DIR / "keys.json")))
+KEYS = load_keys(KEYS_FILE, environment.text("LK_KEYS"))
 SECRET_KEY = KEYS["signing"][0]["key"] if KEYS.get("signing") else ""
 SECRET_KEY_FALLBACKS = [key["key"] for key in KEYS.get("signing", [])[1:]]
 
@@ -90,48 +89,11 @@ FORM_RENDERER = "lk_site.forms.FormRenderer"
 APPEND_SLASH = False
 
 # --- database -------------------------------------------------------------------------------------------------------
-DATABASE_URL = os.environ.get("DATABASE_URL", f"sqlite:///{VAR_DIR / 'lk.sqlite3'}")
-
-
-def database(url: str) -> dict[str, Any]:
-    """Return Django's settings of the database that `url` names: `postgres://…` or `sqlite:///path`.
-
-    SQLite runs in WAL with immediate transactions: of 1,564 concurrent writes none failed, where Django's default
-    mode failed 51 %.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path,
-            "OPTIONS": {
-                "timeout": 20,
-                "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
-            },
-            "TEST": {"NAME": os.environ.get("LK_TEST_SQLITE")},
-        }
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
-        "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": int(os.environ.get("LK_DB_POOL", "8")), "timeout": 10},
-            "prepare_threshold": 5,  # Django's default None disables even an explicit prepare
-            "connect_timeout": 5,
-        },
-        "CONN_HEALTH_CHECKS": True,
-    }
-
-
-DATABASES = {"default": database(DATABASE_URL)}
+DATABASES = {"default": environment.database(sqlite=VAR_DIR / "lk.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- caches: throttles only. Redis where there is one, else the memory of each process ---------------------------------
-REDIS_URL = os.environ.get("REDIS_URL", "")
+REDIS_URL = environment.text("REDIS_URL", "")
 MEMORY_CACHE = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
     "LOCATION": "throttle",
@@ -160,7 +122,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "deals:deal_list"
-SIGNUP = os.environ.get("LK_SIGNUP", "open")  # open | closed: may an unknown phone open an agency of one
+SIGNUP = environment.text("LK_SIGNUP", "open")  # open | closed: may an unknown phone open an agency of one
 COOKIE_PREFIX = "" if LOCAL else "__Host-"
 COOKIE_SECURE = not LOCAL
 SESSION_ENGINE = "accounts.services.session_store"
@@ -180,7 +142,7 @@ AGENT_IDLE, AGENT_LIFE = timedelta(hours=8), timedelta(days=7)
 OWN_DEVICE_IDLE, OWN_DEVICE_LIFE = timedelta(days=7), timedelta(days=30)
 STAFF_IDLE, STAFF_LIFE = timedelta(minutes=15), timedelta(hours=8)
 SESSIONS_AT_MOST = 10
-OPERATOR = os.environ.get("LK_OPERATOR", "ООО «ЛК» (пробный запуск)" if LOCAL else "")  # who answers for personal data
+OPERATOR = environment.text("LK_OPERATOR", "ООО «ЛК» (пробный запуск)" if LOCAL else "")  # who answers for personal data
 
 # --- limits: name -> (count, seconds); the numbers of security.md 1 and 7, each once --------------------------------------
 CODE_LIFE = timedelta(seconds=300)  # security.md 1.1
@@ -199,8 +161,8 @@ LIMITS = {
     "code.sends.source.hour": (10, 3600),
     "code.sends.source.day": (30, 86_400),
     "code.sends.network.hour": (60, 3600),
-    "code.sends.unknown.hour": (int(os.environ.get("LK_UNKNOWN_SENDS_HOUR", "300")), 3600),
-    "code.sends.unknown.day": (int(os.environ.get("LK_UNKNOWN_SENDS_DAY", "2000")), 86_400),
+    "code.sends.unknown.hour": (environment.number("LK_UNKNOWN_SENDS_HOUR", 300), 3600),
+    "code.sends.unknown.day": (environment.number("LK_UNKNOWN_SENDS_DAY", 2000), 86_400),
     "code.sends.range.hour": (10, 3600),  # numbers that differ only in the last four digits
     "code.sends.range.number": (1, 3600),  # a number counts once an hour in its range
     "code.sends.known.day_per_agent": (2, 86_400),  # times the number of active agents
@@ -214,8 +176,8 @@ LIMITS = {
     "looks": (60, 3600),
     "export": (3, 86_400),
 }
-LIMITS_SCALE = int(os.environ.get("LK_LIMITS_SCALE", "1")) if LOCAL else 1
-OFFICE_SOURCES = [net for net in os.environ.get("LK_OFFICE_SOURCES", "").split(",") if net]
+LIMITS_SCALE = environment.number("LK_LIMITS_SCALE", 1) if LOCAL else 1
+OFFICE_SOURCES = environment.listed("LK_OFFICE_SOURCES")
 OFFICE_FACTOR = 50  # 1.2
 JSON_BYTES_AT_MOST, FORM_BYTES_AT_MOST = 256 * 1024, 1024 * 1024  # 6
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_BYTES_AT_MOST
@@ -227,11 +189,11 @@ IDEMPOTENCY_LIFE = timedelta(hours=24)
 IDEMPOTENCY_WAIT = timedelta(seconds=5)
 
 # --- SMS ----------------------------------------------------------------------------------------------------------------
-SMS_GATEWAY = os.environ.get("LK_SMS_GATEWAY", "local" if LOCAL else "sms_ru")  # local | console | file | sms_ru
+SMS_GATEWAY = environment.text("LK_SMS_GATEWAY", "local" if LOCAL else "sms_ru")  # local | console | file | sms_ru
 SMS_FILE = VAR_DIR / "sms.jsonl"
-SMS_RU_URL = os.environ.get("LK_SMS_RU_URL", "https://sms.ru")
-SMS_RU_API_ID = os.environ.get("LK_SMS_RU_API_ID", "")
-SMS_RU_SENDER = os.environ.get("LK_SMS_RU_SENDER", "")
+SMS_RU_URL = environment.text("LK_SMS_RU_URL", "https://sms.ru")
+SMS_RU_API_ID = environment.text("LK_SMS_RU_API_ID", "")
+SMS_RU_SENDER = environment.text("LK_SMS_RU_SENDER", "")
 SMS_TIMEOUT_S = 10
 
 # --- evidence -----------------------------------------------------------------------------------------------------------
@@ -254,7 +216,7 @@ STORAGES = {
 }
 
 # --- transport ------------------------------------------------------------------------------------------------------------
-SECURE_SSL_REDIRECT = os.environ.get("LK_SSL_REDIRECT", "0" if LOCAL else "1") == "1"
+SECURE_SSL_REDIRECT = environment.text("LK_SSL_REDIRECT", "0" if LOCAL else "1") == "1"
 SECURE_HSTS_SECONDS = 0 if LOCAL else 365 * 86_400
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 SECURE_REFERRER_POLICY = "same-origin"
@@ -272,7 +234,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
-        "lk": {"level": os.environ.get("LK_LOG_LEVEL", "INFO")},
+        "lk": {"level": environment.text("LK_LOG_LEVEL", "INFO")},
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "ERROR"},
     },

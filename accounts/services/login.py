@@ -1,0 +1,242 @@
+"""Login by a code in an SMS (security.md 1): a challenge for each browser, five looks at a code, and no enumeration.
+
+Known, unknown, disabled and limited phones get the same answer. A refused try is counted in a transaction that
+commits; the exception comes after it.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actor import Actor
+from accounts.models import Action, Challenge, Purpose, Session, User
+from accounts.services import agencies, codes, devices, limits, login_limits, outbox, sessions
+from accounts.services.limits import Refused
+from accounts.services.login_limits import Asker
+from accounts.services.unit_of_work import record, unit_of_work
+from lk_site.encryption import blind_index, blind_indexes
+from lk_site.errors import DomainError
+
+TOKEN_BYTES = 16  # security.md 1.1: 128 bits
+PHONE_LABEL = "challenge.phone"
+KEPT_FOR = timedelta(hours=24)  # 1.1: digests of codes are deleted after a day
+
+
+class CodeRefused(DomainError):
+    """A wrong, expired, used or foreign code, no challenge, or a lock: all look the same."""
+
+    code = "code_refused"
+    status = 400
+    sentence = _("This code does not open. Check the digits, or ask for another code.")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SentCode:
+    """The answer to every request for a code, sent or not.
+
+    `told_to_wait` is set only for a browser that this phone has used: its limit is reached and nothing was sent.
+    """
+
+    challenge_token: str
+    resend_after_s: int
+    told_to_wait: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LoggedIn:
+    """A session just opened, and what the browser gets to keep."""
+
+    user: User
+    session: Session
+    session_key: str
+    device_cookie: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenChallenge:
+    """What the page of the code shows of the browser's own challenge."""
+
+    phone: str
+    resend_after_s: int
+
+
+def send_code(phone: str, *, challenge_token: str, device_cookie: str, actor: Actor) -> SentCode:
+    """Let a code be sent to a phone (digits with country code), unless rules or limits say no; the answer is the same.
+
+    `challenge_token` and `device_cookie` are the browser's cookies, empty where it has none. No SMS leaves before the
+    worker takes it from the outbox.
+    """
+    asker = Asker(phone, devices.device_of(device_cookie, phone), actor.address)
+    with transaction.atomic():
+        challenge, token = challenge_for(asker, challenge_token)
+        refused = None if challenge.resend_at > timezone.now() else ask(challenge, asker)
+    wait = login_limits.wait_of(challenge.resend_at)
+    if refused is None or asker.device_id is None:
+        return SentCode(token, wait)
+    return SentCode(token, max(wait, refused.retry_after), told_to_wait=True)
+
+
+def challenge_for(asker: Asker, token: str) -> tuple[Challenge, str]:
+    """Return the browser's challenge for this phone, locked, or a new one not yet saved; and its token."""
+    found = Challenge.objects.of_token(hash_of(token)).select_for_update().first()
+    if found and found.used_at is None and found.device_id == asker.device_id and is_for(found, asker.phone):
+        return found, token
+    now, token = timezone.now(), secrets.token_urlsafe(TOKEN_BYTES)
+    challenge = Challenge(
+        token_hash=hash_of(token),
+        phone=asker.phone,
+        phone_index=blind_index("agent_index", PHONE_LABEL, asker.phone),
+        purpose=Purpose.LOGIN,
+        device_id=asker.device_id,
+        resend_at=now,
+        created_at=now,
+        expires_at=now + settings.CODE_LIFE,
+    )
+    return challenge, token
+
+
+def ask(challenge: Challenge, asker: Asker) -> Refused | None:
+    """Give the challenge a new code if it may have one, and make it wait for the next in any case."""
+    steps = login_limits.spacing_steps()
+    challenge.resend_at = timezone.now() + timedelta(seconds=steps[min(challenge.sends, len(steps) - 1)])
+    challenge.sends += 1
+    refused = refusal_to_send(challenge, asker)
+    if refused is None:
+        put_new_code(challenge, asker)
+    challenge.save()
+    return refused
+
+
+def refusal_to_send(challenge: Challenge, asker: Asker) -> Refused | None:
+    """Return why no code may go to this phone now, or None and have it counted."""
+    agent = User.objects.with_phone(asker.phone).first()
+    if not (agent.is_active if agent else settings.SIGNUP == "open"):
+        return Refused("closed", 0)
+    others = Challenge.objects.open(timezone.now()).of_subject(phone_indexes(asker.phone), asker.device_id)
+    if others.exclude(pk=challenge.pk).count() >= settings.OPEN_CHALLENGES_AT_MOST:
+        return Refused("open_challenges", int(settings.CODE_LIFE.total_seconds()))
+    return login_limits.take_send(asker, is_known=agent is not None)
+
+
+def put_new_code(challenge: Challenge, asker: Asker) -> None:
+    """Replace the challenge's code, and let the new one wait for the worker."""
+    code = codes.new_code()
+    challenge.code_digest = codes.digest(challenge, asker.phone, code)
+    challenge.attempts = 0
+    challenge.expires_at = timezone.now() + settings.CODE_LIFE
+    outbox.queue_sms(
+        asker.phone,
+        codes.sms_text(code),
+        useless_at=challenge.expires_at,
+        challenge_id=challenge.pk,
+        address=asker.address,
+    )
+
+
+def open_challenge(challenge_token: str) -> OpenChallenge | None:
+    """Return what the page of the code shows, or None where this browser has asked for no code."""
+    found = Challenge.objects.of_token(hash_of(challenge_token)).filter(used_at=None).first()
+    return found and OpenChallenge(found.phone, login_limits.wait_of(found.resend_at))
+
+
+def verify_code(
+    phone: str, code: str, *, challenge_token: str, own_device: bool, browser: str, actor: Actor
+) -> LoggedIn:
+    """Open a session for who proves a phone by the code that its challenge was sent.
+
+    The first code of an unknown phone opens an agency of one. Raises CodeRefused, once the try is counted and recorded.
+    """
+    logged_in = try_code(
+        phone, code, challenge_token=challenge_token, own_device=own_device, browser=browser, actor=actor
+    )
+    if logged_in is None:
+        raise CodeRefused
+    return logged_in
+
+
+@unit_of_work
+def try_code(
+    phone: str, code: str, *, challenge_token: str, own_device: bool, browser: str, actor: Actor
+) -> LoggedIn | None:
+    """Look at a code once, count it, and return None for a refusal: the count commits with it."""
+    challenge = claim_look(challenge_token, phone)
+    if challenge is None:
+        return note_failure(phone, actor)
+    asker = Asker(phone, challenge.device_id, actor.address)
+    if login_limits.take_try(asker) is not None or not codes.is_right(challenge, phone, code):
+        return note_failure(phone, actor)
+    use_up(challenge)
+    login_limits.forgive_try(asker)
+    agent = agent_of(phone, actor=actor)
+    if agent is None:
+        return note_failure(phone, actor)
+    opened = sessions.open_session(agent, own_device=own_device, browser=browser, actor=actor)
+    cookie = devices.cookie_of(challenge.device_id or uuid4(), phone)
+    return LoggedIn(agent, opened.row, opened.key, cookie)
+
+
+def claim_look(token: str, phone: str) -> Challenge | None:
+    """Take one of the five looks at the code of an open challenge for this phone and return it locked, or None.
+
+    One conditional UPDATE: 200 parallel guesses get exactly five looks, and a used code none.
+    """
+    mine = Challenge.objects.of_token(hash_of(token)).filter(
+        phone_index__in=phone_indexes(phone), purpose=Purpose.LOGIN
+    )
+    with_looks = mine.open(timezone.now()).filter(attempts__lt=settings.CODE_TRIES)
+    if not with_looks.update(attempts=F("attempts") + 1):
+        return None
+    return mine.get()
+
+
+def use_up(challenge: Challenge) -> None:
+    """A code opens once."""
+    challenge.used_at, challenge.code_digest = timezone.now(), None
+    challenge.save(update_fields=["used_at", "code_digest"])
+    outbox.cancel_queued(challenge.pk)
+
+
+def agent_of(phone: str, *, actor: Actor) -> User | None:
+    """Return the agent of a proved phone, locked, a new one in an agency of one; None for one who may not log in."""
+    known = User.objects.with_phone(phone).first()
+    if known is None and settings.SIGNUP != "open":
+        return None
+    known = known or agencies.open_agency_of_one(phone, actor=actor)
+    agent = User.objects.select_related("agency").lock(known.pk)
+    if not agent.is_active:
+        return None
+    User.objects.filter(pk=agent.pk).update(logged_in_at=timezone.now())
+    return agent
+
+
+def note_failure(phone: str, actor: Actor) -> None:
+    """Leave evidence of a failed login: one event per source and ten minutes."""
+    source = Asker(phone, None, actor.address).source
+    if limits.take("evidence.failures.source", source):
+        agent = User.objects.with_phone(phone).first()
+        record(actor, Action.LOGIN_FAILED, agent)
+
+
+def sweep(now: datetime) -> None:
+    """Delete challenges, and the digests of codes with them, a day after the code was made."""
+    Challenge.objects.filter(expires_at__lt=now - KEPT_FOR + settings.CODE_LIFE).delete()
+
+
+def is_for(challenge: Challenge, phone: str) -> bool:
+    return bytes(challenge.phone_index) in phone_indexes(phone)
+
+
+def phone_indexes(phone: str) -> list[bytes]:
+    return blind_indexes("agent_index", PHONE_LABEL, phone)
+
+
+def hash_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
