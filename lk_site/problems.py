@@ -40,6 +40,7 @@ REFUSALS: dict[str, tuple[int, "_StrOrPromise", "_StrOrPromise"]] = {
     "unavailable": (503, _("Not available now"), _("We are back in a moment. Nothing was saved. Try again.")),
 }
 TITLES: dict[int, "_StrOrPromise"] = {  # of the refusals of rules
+    400: _("Refused"),
     403: _("Not allowed"),
     404: _("Not found"),
     409: _("In the way"),

@@ -1,3 +1,10 @@
+"""Operations of `accounts`, by the prefix under which the API holds them."""
+
 from ninja import Router
 
-routers: list[tuple[str, Router]] = []  # (prefix, router)
+from accounts.api import auth
+
+routers: list[tuple[str, Router]] = [  # (prefix, router)
+    ("/auth", auth.auth),
+    ("/me/sessions", auth.own_sessions),
+]

@@ -158,7 +158,7 @@ class Event(models.Model):
     class Meta:
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
-        constraints = [models.UniqueConstraint("agency_id", "seq", name="event_agency_seq")]
+        constraints = [models.UniqueConstraint(fields=["agency_id", "seq"], name="event_agency_seq")]
         indexes = [
             models.Index(fields=["deal_id", "-seq"], name="event_deal_timeline"),
             models.Index(fields=["client_id", "-seq"], name="event_client_timeline"),
@@ -185,7 +185,7 @@ class Event(models.Model):
 
         It must come out the same before the insert and after a read, on both databases.
         """
-        columns = (
+        columns: tuple[str | bytes | None, ...] = (
             previous,
             self.id.bytes,
             self.agency_id.bytes,
@@ -193,13 +193,13 @@ class Event(models.Model):
             str((self.at - EPOCH) // MICROSECOND),
             str(self.action),
             str(self.actor_kind),
-            self.actor_id and self.actor_id.bytes,
+            id_bytes(self.actor_id),
             self.address and ip_address(self.address).packed,
             self.request_id,
             self.object_type,
-            self.object_id and self.object_id.bytes,
-            self.deal_id and self.deal_id.bytes,
-            self.client_id and self.client_id.bytes,
+            id_bytes(self.object_id),
+            id_bytes(self.deal_id),
+            id_bytes(self.client_id),
             None if self.version is None else str(self.version),
             canonical_json(self.fields),
             canonical_json(self.data),
@@ -210,6 +210,10 @@ class Event(models.Model):
 
 def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def id_bytes(value: UUID | None) -> bytes | None:
+    return None if value is None else value.bytes
 
 
 def framed(column: str | bytes | None) -> bytes:
@@ -239,7 +243,7 @@ class KeyCanary(models.Model):
     token = models.BinaryField(max_length=200)
 
     class Meta:
-        constraints = [models.UniqueConstraint("purpose", "key_id", name="key_canary_once")]
+        constraints = [models.UniqueConstraint(fields=["purpose", "key_id"], name="key_canary_once")]
 
     def __str__(self) -> str:
         return f"canary {self.purpose} {self.key_id}"
@@ -250,7 +254,7 @@ def nothing_of(value: Any) -> str:
     return "•••"
 
 
-class ChangeRecordManager(LogEntryManager):
+class ChangeRecordManager(LogEntryManager):  # type: ignore[misc]
     """Change records join the unit of work: they are stamped with the actor and written in one statement at its end."""
 
     def create(self, **kwargs: Any) -> "ChangeRecord":
@@ -259,14 +263,14 @@ class ChangeRecordManager(LogEntryManager):
         return keep_change_record(self.model(**kwargs))
 
 
-class ChangeRecord(AbstractLogEntry):
-    """django-auditlog's entry: names of changed fields of agencies, people, pipelines, clients and deals, for the admin."""
+class ChangeRecord(AbstractLogEntry):  # type: ignore[misc]
+    """django-auditlog's entry: names of changed fields of people, agencies, pipelines, clients, deals."""
 
     request_id = models.CharField(max_length=32, blank=True)
 
     objects = ChangeRecordManager()
 
-    class Meta(AbstractLogEntry.Meta):
+    class Meta(AbstractLogEntry.Meta):  # type: ignore[misc]
         abstract = False
         verbose_name = _("change record")
         verbose_name_plural = _("change records")

@@ -1,0 +1,133 @@
+"""`/auth/*` and `/me/sessions`: the same login as the pages', for programs."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.middleware.csrf import get_token
+from django.views.decorators.csrf import csrf_exempt
+from ninja import Router, Schema, Status
+from pydantic import WithJsonSchema
+
+from accounts import cookies
+from accounts.actor import ActorRequest
+from accounts.api.schemas import MeOut, me_of
+from accounts.models import Session
+from accounts.services import login as logins
+from accounts.services import sessions
+from accounts.services.codes import clean_code
+from accounts.services.login import CodeRefused
+from lk_site.operations import public, refuses
+from lk_site.schemas import AgentPhoneIn, StrictSchema, TimeOut, borrowed
+
+CODE_SCHEMA = {"type": "string", "minLength": 6, "maxLength": 20, "examples": ["042317"]}
+CodeIn = Annotated[str, borrowed(clean_code), WithJsonSchema(CODE_SCHEMA)]
+
+auth = Router(tags=["auth"])
+own_sessions = Router(tags=["me"])
+
+
+class PhoneIn(StrictSchema):
+    phone: AgentPhoneIn
+
+
+class CodeSentOut(Schema):
+    resend_after_s: int
+
+
+class ProofIn(StrictSchema):
+    phone: AgentPhoneIn
+    code: CodeIn
+    own_device: bool = False
+
+
+class LoggedInOut(Schema):
+    user: MeOut
+
+
+class SessionOut(Schema):
+    """One device where the person is logged in."""
+
+    id: UUID
+    is_current: bool
+    is_own_device: bool
+    browser: str
+    address: str | None
+    opened_at: TimeOut
+    seen_at: TimeOut
+
+
+class SessionsOut(Schema):
+    items: list[SessionOut]
+
+
+@auth.post("/send-code", response={202: CodeSentOut})
+@csrf_exempt
+@public
+def send_code(request: ActorRequest, payload: PhoneIn, response: HttpResponse) -> Status[Any]:
+    """Have a code sent to a phone. The answer is the same whether or not somebody has this phone."""
+    sent = logins.send_code(
+        payload.phone,
+        challenge_token=cookies.challenge_of(request),
+        device_cookie=cookies.device_of(request),
+        actor=request.actor,
+    )
+    get_token(request)  # sets the CSRF cookie, which verify-code needs
+    cookies.set_challenge(response, sent.challenge_token)
+    return Status(202, {"resend_after_s": sent.resend_after_s})
+
+
+@auth.post("/verify-code", response=LoggedInOut)
+@refuses(CodeRefused)
+@public
+def verify_code(request: ActorRequest, payload: ProofIn, response: HttpResponse) -> dict[str, Any]:
+    """Open a session with the code that this browser's challenge was sent."""
+    logged_in = logins.verify_code(
+        payload.phone,
+        payload.code,
+        challenge_token=cookies.challenge_of(request),
+        own_device=payload.own_device,
+        browser=request.headers.get("User-Agent", ""),
+        actor=request.actor,
+    )
+    cookies.let_in(request, response, logged_in)
+    return {"user": me_of(logged_in.user)}
+
+
+@auth.post("/logout", response={204: None})
+def log_out(request: ActorRequest, response: HttpResponse) -> Status[None]:
+    """End the session."""
+    cookies.let_out(request, response)
+    return Status(204, None)
+
+
+@own_sessions.get("", response=SessionsOut)
+def list_sessions(request: ActorRequest) -> dict[str, Any]:
+    """List the devices where the person is logged in, the last used first."""
+    return {"items": [shown(row, request) for row in sessions.devices_of(request.actor)]}
+
+
+@own_sessions.delete("/{uuid:session_id}", response={204: None})
+def end_session(request: ActorRequest, session_id: UUID) -> Status[None]:
+    """End one session of the person."""
+    sessions.end_session(session_id, actor=request.actor)
+    return Status(204, None)
+
+
+@own_sessions.post("/end-others", response={204: None})
+def end_other_sessions(request: ActorRequest) -> Status[None]:
+    """End all sessions of the person but this one."""
+    sessions.end_other_sessions(actor=request.actor)
+    return Status(204, None)
+
+
+def shown(row: Session, request: ActorRequest) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "is_current": row.pk == request.actor.session_id,
+        "is_own_device": row.is_own_device,
+        "browser": row.browser,
+        "address": row.address,
+        "opened_at": row.created_at,
+        "seen_at": row.seen_at,
+    }

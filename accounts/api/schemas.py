@@ -1,0 +1,56 @@
+"""How people stand in answers of the API."""
+
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema
+
+from accounts.models import User
+from accounts.services import consents
+from lk_site.formats import mask_phone
+
+
+class AgencyOut(Schema):
+    id: UUID
+    name: str
+
+
+class ConsentDueOut(Schema):
+    """A text to agree to: `blocks_from` is the day from which nothing goes on without it."""
+
+    document: str
+    version: str
+    blocks_from: str
+
+
+class MeOut(Schema):
+    """The person who asks."""
+
+    id: UUID
+    phone_masked: str
+    name: str | None
+    role: str
+    agency: AgencyOut
+    language: str
+    time_zone: str
+    theme: str
+    consents_due: list[ConsentDueOut]
+
+
+def me_of(user: User) -> dict[str, Any]:
+    """Return what the person is told about himself."""
+    assert user.agency is not None
+    return {
+        "id": user.pk,
+        "phone_masked": mask_phone(user.phone or ""),
+        "name": user.name,
+        "role": user.role,
+        "agency": {"id": user.agency.pk, "name": user.agency.name},
+        "language": user.language,
+        "time_zone": user.time_zone,
+        "theme": user.theme,
+        "consents_due": [
+            {"document": text.document, "version": text.version, "blocks_from": text.blocks_from.isoformat()}
+            for text in consents.consents_due(user)
+        ],
+    }

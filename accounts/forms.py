@@ -1,0 +1,35 @@
+"""Forms of the pages of `accounts`."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.services.codes import clean_code
+from lk_site.form_fields import CheckedField, PhoneField
+from lk_site.forms import CodeInput, ToggleInput
+
+
+class PhoneForm(forms.Form):
+    """The number that gets a code."""
+
+    phone = PhoneField(
+        agent=True,
+        label=_("Phone number"),
+        error_messages={"required": _("Type your number, for example +7 916 123-45-67.")},
+    )
+
+
+class CodeForm(forms.Form):
+    """The six digits of the SMS, and whether to stay logged in here."""
+
+    code = CheckedField(
+        check=clean_code,
+        label=_("Code"),
+        widget=CodeInput,
+        error_messages={"required": _("Type the six digits from the SMS.")},
+    )
+    own_device = forms.BooleanField(
+        label=_("This is my device"),
+        help_text=_("You stay logged in for up to 30 days. On someone else's device leave it off."),
+        required=False,
+        widget=ToggleInput,
+    )

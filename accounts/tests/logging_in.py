@@ -1,0 +1,78 @@
+"""How tests log in: by the same doors as people, with the code that the worker sent."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.test import Client
+
+from accounts.actor import Actor
+from accounts.gateways import OutgoingSms, Sent
+from accounts.models import User
+from accounts.services import outbox, sessions
+
+ANNA = "79169990001"
+STRANGER = "79260000001"  # nobody's phone
+
+
+@dataclass
+class Tray:
+    """A gateway that keeps what it was given."""
+
+    sent: list[OutgoingSms] = field(default_factory=list)
+
+    def send(self, sms: OutgoingSms) -> Sent:
+        self.sent.append(sms)
+        return Sent(gateway_id="", status=100)
+
+    def reports(self, gateway_ids: list[str]) -> dict[str, Any]:
+        return {}
+
+
+def sent_codes(phone: str) -> list[str]:
+    """Let the worker send what waits, and return the codes that came to this phone."""
+    tray = Tray()
+    while outbox.deliver(tray):
+        pass
+    return [re.findall(r"#([0-9]{6})", sms.text)[0] for sms in tray.sent if sms.phone == phone]
+
+
+def sent_code(phone: str) -> str:
+    (code,) = sent_codes(phone)
+    return code
+
+
+def post_json(client: Client, path: str, body: Any, **headers: str) -> Any:
+    """POST as a program does: JSON, with the CSRF token of the cookie."""
+    token = client.cookies.get(settings.CSRF_COOKIE_NAME)
+    if token is not None:
+        headers.setdefault("X-CSRFToken", token.value)
+    return client.post(f"/api/v1{path}", json.dumps(body), content_type="application/json", headers=headers)
+
+
+def ask_for_code(client: Client, phone: str = ANNA, **headers: str) -> Any:
+    return post_json(client, "/auth/send-code", {"phone": phone}, **headers)
+
+
+def give_code(client: Client, phone: str, code: str, **headers: str) -> Any:
+    return post_json(client, "/auth/verify-code", {"phone": phone, "code": code}, **headers)
+
+
+def log_in(client: Client, phone: str = ANNA) -> Any:
+    ask_for_code(client, phone)
+    return give_code(client, phone, sent_code(phone))
+
+
+def wrong(code: str) -> str:
+    """Return a code that is not this one."""
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+def signed_in(user: User, *, own_device: bool = False, address: str | None = "127.0.0.1") -> Client:
+    """Return a browser in which this person is logged in."""
+    client = Client(enforce_csrf_checks=True)
+    opened = sessions.open_session(user, own_device=own_device, browser="", actor=Actor.nobody(address=address))
+    client.cookies[settings.SESSION_COOKIE_NAME] = opened.key
+    return client
