@@ -129,7 +129,8 @@ class Cell:
 
     def open(self, label: bytes, key: RowKey) -> str:
         """Return the text of the token as the row it was sealed for, or else as that of `key`; raises CannotOpen."""
-        assert self.token is not None
+        if self.token is None:
+            raise CannotOpen("not sealed")
         return unseal(self.token, label, key if self.key is None else self.key)
 
 
