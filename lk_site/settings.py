@@ -1,6 +1,5 @@
 """Settings, fed from the environment. What is missing or contradictory stops the start (see `lk_site.startup`)."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from lk_site.encryption.keys import load_keys
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(environment.text("LK_VAR_DIR", str(BASE_DIR / "var"))).resolve()
 
-# --- what kind of start this is -------------------------------------------------------------------------------------
+# --- what kind of start this is --------------------------------------------------------------------------------------
 LOCAL = environment.text("LK_LOCAL") == "1"
 DEBUG = False
 HOST = environment.text("HOST", "127.0.0.1")
@@ -25,13 +24,13 @@ if LOCAL:
 TRUSTED_HOPS = environment.number("LK_TRUSTED_HOPS", 0)  # how many proxies in front of us add to X-Forwarded-For
 CORS_ALLOWED_ORIGINS: list[str] = []
 
-# --- keys: one purpose each, outside the database -------------------------------------------------------------------
+# --- keys: one purpose each, outside the database --------------------------------------------------------------------
 KEYS_FILE = Path(environment.text("LK_KEYS_FILE", str(VAR_DIR / "keys.json")))
 KEYS = load_keys(KEYS_FILE, environment.text("LK_KEYS"))
 SECRET_KEY = KEYS["signing"][0]["key"] if KEYS.get("signing") else ""
 SECRET_KEY_FALLBACKS = [key["key"] for key in KEYS.get("signing", [])[1:]]
 
-# --- apps and middleware --------------------------------------------------------------------------------------------
+# --- apps and middleware ---------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "accounts",
     "deals",
@@ -88,12 +87,12 @@ TEMPLATES = [
 FORM_RENDERER = "lk_site.forms.FormRenderer"
 APPEND_SLASH = False
 
-# --- database -------------------------------------------------------------------------------------------------------
+# --- database --------------------------------------------------------------------------------------------------------
 DATABASES = {"default": environment.database(sqlite=VAR_DIR / "lk.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- caches: throttles only. Redis where there is one, else the memory of each process ---------------------------------
-REDIS_URL = environment.text("REDIS_URL", "")
+# --- caches: throttles only. Redis where there is one, else the memory of each process -------------------------------
+REDIS_URL = environment.text("REDIS_URL")
 MEMORY_CACHE = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
     "LOCATION": "throttle",
@@ -112,7 +111,7 @@ CACHES = {
 }
 RATELIMIT_USE_CACHE = "throttle"
 
-# --- people and sessions (security.md 2) ------------------------------------------------------------------------------
+# --- people and sessions (security.md 2) -----------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.services.staff.StaffBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -142,9 +141,10 @@ AGENT_IDLE, AGENT_LIFE = timedelta(hours=8), timedelta(days=7)
 OWN_DEVICE_IDLE, OWN_DEVICE_LIFE = timedelta(days=7), timedelta(days=30)
 STAFF_IDLE, STAFF_LIFE = timedelta(minutes=15), timedelta(hours=8)
 SESSIONS_AT_MOST = 10
-OPERATOR = environment.text("LK_OPERATOR", "ООО «ЛК» (пробный запуск)" if LOCAL else "")  # who answers for personal data
+# who answers for personal data
+OPERATOR = environment.text("LK_OPERATOR", "ООО «ЛК» (пробный запуск)" if LOCAL else "")
 
-# --- limits: name -> (count, seconds); the numbers of security.md 1 and 7, each once --------------------------------------
+# --- limits: name -> (count, seconds); the numbers of security.md 1 and 7, each once ---------------------------------
 CODE_LIFE = timedelta(seconds=300)  # security.md 1.1
 CODE_TRIES = 5  # 1.2
 KNOWN_BUDGET_AGENTS_AT_LEAST = 50  # 1.3: a small platform has the budget of this many agents, or it locks itself out
@@ -188,20 +188,20 @@ KEPT_FORM_LIFE = SEARCH_LIFE = timedelta(hours=1)
 IDEMPOTENCY_LIFE = timedelta(hours=24)
 IDEMPOTENCY_WAIT = timedelta(seconds=5)
 
-# --- SMS ----------------------------------------------------------------------------------------------------------------
+# --- SMS -------------------------------------------------------------------------------------------------------------
 SMS_GATEWAY = environment.text("LK_SMS_GATEWAY", "local" if LOCAL else "sms_ru")  # local | console | file | sms_ru
 SMS_FILE = VAR_DIR / "sms.jsonl"
 SMS_RU_URL = environment.text("LK_SMS_RU_URL", "https://sms.ru")
-SMS_RU_API_ID = environment.text("LK_SMS_RU_API_ID", "")
-SMS_RU_SENDER = environment.text("LK_SMS_RU_SENDER", "")
+SMS_RU_API_ID = environment.text("LK_SMS_RU_API_ID")
+SMS_RU_SENDER = environment.text("LK_SMS_RU_SENDER")
 SMS_TIMEOUT_S = 10
 
-# --- evidence -----------------------------------------------------------------------------------------------------------
+# --- evidence --------------------------------------------------------------------------------------------------------
 AUDITLOG_LOGENTRY_MODEL = "accounts.ChangeRecord"
 AUDITLOG_MASK_CALLABLE = "accounts.models.evidence.nothing_of"
 MIGRATION_MODULES = {"auditlog": None}
 
-# --- language, time, files ------------------------------------------------------------------------------------------------
+# --- language, time, files -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "ru"
 LANGUAGES = [("ru", _("Russian")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -215,7 +215,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# --- transport ------------------------------------------------------------------------------------------------------------
+# --- transport -------------------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = environment.text("LK_SSL_REDIRECT", "0" if LOCAL else "1") == "1"
 SECURE_HSTS_SECONDS = 0 if LOCAL else 365 * 86_400
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
@@ -226,7 +226,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W002",  # XFrameOptionsMiddleware: the edge sends X-Frame-Options and frame-ancestors on every response
 ]
 
-# --- logs: JSON lines, no query string, no personal data --------------------------------------------------------------------
+# --- logs: JSON lines, no query string, no personal data -------------------------------------------------------------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
