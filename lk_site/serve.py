@@ -24,10 +24,10 @@ PR_SET_PDEATHSIG = 1
 Child = subprocess.Popen[bytes]
 
 
-def web(host: str, port: int) -> list[str]:
+def web(host: str, port: int, application: str = "lk_site.wsgi:application") -> list[str]:
     """Return the command of the web server: gthread 2 × 4, as measured; LK_WORKERS and LK_THREADS change it."""
     return [
-        *(sys.executable, "-m", "gunicorn", "lk_site.wsgi:application"),
+        *(sys.executable, "-m", "gunicorn", application),
         *("--bind", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"),
         *("--worker-class", "gthread"),
         *("--workers", os.environ.get("LK_WORKERS", "2")),

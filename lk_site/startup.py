@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
@@ -31,8 +32,9 @@ def one_sentence() -> Iterator[None]:
 
 
 def refuse_unfit_start() -> None:
-    """End the process with one sentence if it is not fit to serve; leave no open connection behind a fork."""
+    """Set Django up, and end the process with one sentence if it is not fit to serve; leave no open connection."""
     with one_sentence():
+        django.setup()
         check()
     leave_database()
 
@@ -48,6 +50,8 @@ def check() -> None:
 
 def check_settings() -> None:
     """Raise UnfitStart for switches that contradict each other or are missing; asks no database."""
+    if not settings.KEYS:
+        raise UnfitStart(f"{settings.KEYS_FILE} does not exist and LK_KEYS is empty; run: python -m lk_site.new_keys")
     for is_wrong, sentence in LOCAL_RULES if settings.LOCAL else PUBLIC_RULES:
         if is_wrong():
             raise UnfitStart(sentence.format(settings=settings))
@@ -102,6 +106,9 @@ PUBLIC_RULES: list[Rule] = [
 
 def check_database() -> None:
     try:
+        if connection.vendor == "postgresql":  # the pool takes 10 s to give up and does not say why
+            with connection.wrap_database_errors:
+                connection.Database.connect(**connection.get_connection_params()).close()
         with connection.cursor() as cursor:
             cursor.execute("select 1")
     except (DatabaseError, InterfaceError) as error:

@@ -4,9 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from lk_site.startup import refuse_unfit_start
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lk_site.settings")
-application = get_wsgi_application()
-
-from lk_site.startup import refuse_unfit_start  # noqa: E402  # needs the apps to be loaded
-
 refuse_unfit_start()
+application = get_wsgi_application()

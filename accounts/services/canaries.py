@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import apps
+from django.db import connection
 from django.db.models.signals import post_migrate
 
 from accounts.models import KeyCanary
@@ -37,7 +38,8 @@ def plant_canaries() -> None:
 
 
 def plant_after_migrate(**kwargs: Any) -> None:
-    plant_canaries()
+    if KeyCanary._meta.db_table in connection.introspection.table_names():  # it may be another app's first migration
+        plant_canaries()
 
 
 def keep_planted() -> None:
