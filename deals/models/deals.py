@@ -17,12 +17,18 @@ from accounts.models.base import VersionedModel, new_id
 from deals.models.clients import Client
 from deals.models.pipelines import DealKind, LostReason, Stage, StageKind
 from lk_site.encryption import EncryptedQuerySet, EncryptedTextField
+from lk_site.text import fold
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
 
 PRICE_AT_LEAST, PRICE_AT_MOST = Decimal("0.01"), Decimal("999999999999.99")  # api.md
 COMMISSION_AT_MOST = Decimal(100)
+
+
+def commission_of(price: Decimal, percent: Decimal | None) -> Decimal | None:
+    """Return a commission in roubles to the kopeck, or None while no percentage is agreed."""
+    return None if percent is None else (price * percent / 100).quantize(Decimal("0.01"))
 
 
 class PropertyType(models.TextChoices):
@@ -50,8 +56,18 @@ class DealQuerySet(EncryptedQuerySet["Deal"]):
     def newest_first(self) -> Self:
         return self.order_by("-created_at", "-id")
 
+    def whole(self) -> Self:
+        """Deals with all that a card shows of them: names of stage, client and agent, the client's numbers."""
+        named = self.select_related("stage", "client", "agent", "lost_reason")
+        return named.prefetch_related("client__phones")
+
     def lock(self, pk: UUID) -> "Deal":
-        return self.select_related("stage").select_for_update(of=("self",)).get(pk=pk)
+        """Return one deal with all that a card shows, its row locked. Lock its client, if at all, before it."""
+        return self.whole().select_for_update(of=("self",)).get(pk=pk)
+
+    def outlived(self, now: datetime) -> Self:
+        """Deals whose time in the trash is over."""
+        return self.filter(deleted_at__lt=now - settings.TRASH_LIFE)
 
 
 class Deal(VersionedModel):
@@ -65,7 +81,7 @@ class Deal(VersionedModel):
     kind = models.CharField(_("kind"), max_length=10, choices=DealKind, default=DealKind.SALE)
     property_type = models.CharField(_("property"), max_length=20, choices=PropertyType, blank=True)
     property_address = models.CharField(_("address"), max_length=300)
-    search_text = models.CharField(max_length=400, editable=False)  # the address folded: SQLite cannot fold Cyrillic
+    search_text = models.CharField(max_length=900, editable=False)  # the address folded: a letter becomes up to three
     price = models.DecimalField(
         _("price"),
         max_digits=14,
@@ -82,7 +98,7 @@ class Deal(VersionedModel):
     notes = EncryptedTextField(_("notes"), max_length=5000, null=True)
     deleted_at = models.DateTimeField(null=True)
 
-    objects = DealQuerySet.as_manager()
+    objects = DealQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("deal")
@@ -94,7 +110,8 @@ class Deal(VersionedModel):
             ),
             models.CheckConstraint(
                 name="deal_commission_in_range",
-                condition=Q(commission_percent=None) | Q(commission_percent__gte=0, commission_percent__lte=COMMISSION_AT_MOST),
+                condition=Q(commission_percent=None)
+                | Q(commission_percent__gte=0, commission_percent__lte=COMMISSION_AT_MOST),
             ),
         ]
         indexes = [
@@ -120,42 +137,17 @@ class Deal(VersionedModel):
     @property
     def commission(self) -> Decimal | None:
         """Our commission in roubles, or None while no percentage is agreed."""
-        if self.commission_percent is None:
-            return None
-        return (self.price * self.commission_percent / 100).quantize(Decimal("0.01"))
+        return commission_of(self.price, self.commission_percent)
 
     @property
     def purges_at(self) -> datetime | None:
         """When the sweep removes it from the trash for good."""
         return self.deleted_at and self.deleted_at + settings.TRASH_LIFE
 
+    def set_address(self, address: str) -> None:
+        """Set the address and the folded text that it is searched by."""
+        self.property_address = address
+        self.search_text = fold(address)
+
     def is_overdue(self, today: date) -> bool:
         return self.is_open and self.next_step_on is not None and self.next_step_on < today
-
-
-class DealCounter(models.Model):
-    """The last deal number of an agency. Numbers are never used again."""
-
-    agency = models.OneToOneField(Agency, models.CASCADE, primary_key=True, related_name="+")
-    last_number = models.PositiveIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"deal numbers of {self.agency_id}"
-
-
-class Note(models.Model):
-    """A note on a deal. Its text stands in the `EventText` of the event that wrote it last."""
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    deal = models.ForeignKey(Deal, models.CASCADE, related_name="note_entries")
-    author = models.ForeignKey(User, models.PROTECT, related_name="+")
-    text_event_id = models.UUIDField()
-    created_at = models.DateTimeField(default=timezone.now)
-    edited_at = models.DateTimeField(null=True)
-    deleted_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes = [models.Index("deal", name="note_of_deal")]
-
-    def __str__(self) -> str:
-        return f"note {self.pk}"

@@ -1,8 +1,10 @@
 """Pipelines and their stages, as data: each agency has its own, laid when it opens."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import JSONObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -26,6 +28,11 @@ class StageKind(models.TextChoices):
     LOST = "lost", _("lost")
 
 
+def name_in(language: str | None, name_ru: str, name_en: str) -> str:
+    """Return the one of two names that a reader of this language sees."""
+    return name_en if (language or "").startswith("en") else name_ru
+
+
 class Named(models.Model):
     """A thing with a stable code for programs and a name in each language for people."""
 
@@ -42,7 +49,8 @@ class Named(models.Model):
 
     @property
     def name(self) -> str:
-        return self.name_en if (get_language() or "").startswith("en") else self.name_ru
+        """Its name in the language of whoever reads now."""
+        return name_in(get_language(), self.name_ru, self.name_en)
 
 
 class PipelineQuerySet(models.QuerySet["Pipeline"]):
@@ -74,6 +82,15 @@ class StageQuerySet(models.QuerySet["Stage"]):
     def visible_to(self, actor: "Actor") -> Self:
         return self.filter(pipeline__agency_id=actor.agency_id)
 
+    def of_kind(self, agency_id: UUID, kind: str) -> Self:
+        """The stages of an agency's pipeline for one kind of deal, in their order."""
+        return self.filter(pipeline__agency_id=agency_id, pipeline__kind=kind).order_by("position")
+
+    def as_json(self) -> models.QuerySet["Stage", Any]:
+        """Each stage as one JSON column, for a subquery that must bring the whole stage: see `Stage.from_json`."""
+        names = ("id", "pipeline_id", "code", "name_ru", "name_en", "position", "kind")
+        return self.values(json=JSONObject(**{name: name for name in names}))
+
 
 class Stage(Named):
     """One step of a pipeline: open, won or lost."""
@@ -90,6 +107,18 @@ class Stage(Named):
         ordering = ["position"]
         constraints = [models.UniqueConstraint("pipeline", "code", name="stage_code_in_pipeline")]
 
+    @classmethod
+    def from_json(cls, column: dict[str, str]) -> "Stage":
+        ids = {name: UUID(column[name]) for name in ("id", "pipeline_id")}
+        stage = cls(**{**column, **ids})
+        stage._state.adding = False
+        return stage
+
+
+class LostReasonQuerySet(models.QuerySet["LostReason"]):
+    def visible_to(self, actor: "Actor") -> Self:
+        return self.filter(agency_id=actor.agency_id)
+
 
 class LostReason(Named):
     """Why a deal was lost, as data: an agency's own list."""
@@ -98,6 +127,8 @@ class LostReason(Named):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"))
+
+    objects = LostReasonQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("lost reason")
