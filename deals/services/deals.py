@@ -1,0 +1,207 @@
+"""Deals: created for a client who is found or made on the way, edited, thrown away and brought back."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
+
+from django.db.models import Subquery
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actor import Actor
+from accounts.models import Action, User
+from accounts.services.unit_of_work import record, unit_of_work
+from deals.models import Client, ClientPhone, Deal, DealCounter, DealKind, Stage
+from deals.services import clients
+from deals.services.permissions import may
+from lk_site.errors import Invalid
+from lk_site.text import fold
+
+EDITABLE = ("property_address", "price", "property_type", "commission_percent", "next_step", "notes")
+
+COLUMNS_OF = {
+    "property_address": ("property_address", "search_text"),
+    "next_step": ("next_step_text", "next_step_on"),
+}
+
+
+class NextStep(TypedDict):
+    """What the agent will do next, and when."""
+
+    text: str
+    due_on: date
+
+
+class Terms(TypedDict, total=False):
+    """What may also be said of a deal when it is created."""
+
+    property_type: str | None
+    commission_percent: Decimal | None
+    next_step: NextStep | None
+    notes: str | None
+
+
+@unit_of_work
+def create_deal(
+    *,
+    property_address: str,
+    price: Decimal,
+    actor: Actor,
+    client: UUID | None = None,
+    client_phone: str = "",
+    client_name: str | None = None,
+    kind: str = DealKind.SALE,
+    agent: User | None = None,
+    **terms: Unpack[Terms],
+) -> Deal:
+    """Create a deal of the actor, or of `agent`, in the first stage of its kind's pipeline.
+
+    It is for the agent's own `client`, or for whoever has `client_phone` (digits with country code): a live client is
+    taken, a trashed one of the same name comes back, else one is created.
+    Raises ClientExists if the taken one has another name, Invalid for a client that is not the agent's.
+    """
+    agent = agent or clients.own_agent(actor)
+    stage = lock_agent_for(agent, kind)
+    person = named_client(client, agent) if client else client_for(client_phone, client_name or "", agent, actor=actor)
+    deal = Deal(agency_id=clients.agency_of(agent), agent=agent, client=person, kind=kind, stage=stage)
+    deal.created_at = deal.updated_at = deal.stage_since = timezone.now()
+    for field, value in {"property_address": property_address, "price": price, **terms}.items():
+        put(deal, field, value)
+    raise_newest_deal(person, deal)
+    deal.number = DealCounter.take(deal.agency_id)
+    deal.save(force_insert=True)
+    record(actor, Action.DEAL_CREATED, deal, now=stage.code)
+    return deal
+
+
+@unit_of_work
+def edit_deal(deal_id: UUID, changes: Mapping[str, Any], *, actor: Actor, version: int | None) -> Deal:
+    """Change the fields named in `changes` (of EDITABLE); values equal to the old ones change nothing.
+
+    Raises Deal.DoesNotExist, NotAllowed, VersionRequired, Stale, Invalid.
+    """
+    deal = Deal.objects.visible_to(actor).lock(deal_id)
+    may(actor, Action.DEAL_CHANGED, deal)
+    deal.require_version(version)
+    changed = [field for field in EDITABLE if field in changes and put(deal, field, changes[field])]
+    if not changed:
+        return deal
+    deal.save_changes(*(column for field in changed for column in columns_of(field)))
+    record(actor, Action.DEAL_CHANGED, deal, fields=changed)
+    return deal
+
+
+@unit_of_work
+def trash_deal(deal_id: UUID, *, actor: Actor, version: int | None) -> Deal:
+    """Move a deal to the trash, from where it is purged in 30 days. Raises Deal.DoesNotExist, NotAllowed, Stale."""
+    deal = Deal.objects.visible_to(actor).lock(deal_id)
+    may(actor, Action.DEAL_TRASHED, deal)
+    deal.require_version(version)
+    deal.deleted_at = timezone.now()
+    deal.save_changes("deleted_at")
+    record(actor, Action.DEAL_TRASHED, deal)
+    return deal
+
+
+@unit_of_work
+def restore_deal(deal_id: UUID, *, actor: Actor, version: int | None) -> Deal:
+    """Bring a deal back from the trash, and with it its client, if he was thrown away after it.
+
+    Raises Deal.DoesNotExist, NotAllowed, Stale, and ClientExists if another client has the client's number now.
+    """
+    client = lock_client_of(deal_id, actor)
+    deal = Deal.objects.trashed_visible_to(actor).lock(deal_id)
+    may(actor, Action.DEAL_RESTORED, deal)
+    deal.require_version(version)
+    if client.deleted_at is not None:
+        clients.bring_back(client, actor=actor)
+    deal.deleted_at, deal.client = None, client
+    deal.save_changes("deleted_at")
+    record(actor, Action.DEAL_RESTORED, deal)
+    return deal
+
+
+# --- the agent, the client, the number
+
+
+def lock_agent_for(agent: User, kind: str) -> Stage:
+    """Lock the agent, and return the first stage of his agency's pipeline for this kind: both in one statement."""
+    first = Subquery(Stage.objects.of_kind(clients.agency_of(agent), kind).as_json()[:1])
+    return Stage.from_json(User.objects.select_for_update(no_key=True).values_list(first, flat=True).get(pk=agent.pk))
+
+
+def client_for(phone: str, name: str, agent: User, *, actor: Actor) -> Client:
+    """Return whom a new deal is for, locked. The agent is locked already. Raises ClientExists."""
+    client = client_with(phone, agent)
+    if client is None or (client.deleted_at is not None and has_other_name(client, name)):
+        return clients.add_client(agent, [phone], name=name, actor=actor)
+    if has_other_name(client, name):
+        raise clients.ClientExists(client)
+    if client.deleted_at is not None:
+        clients.bring_back(client, actor=actor)
+    return client
+
+
+def named_client(client_id: UUID, agent: User) -> Client:
+    """Return the agent's own live client of this id, locked. Raises Invalid for any other."""
+    try:
+        return Client.objects.filter(agent=agent, deleted_at=None).lock(client_id)
+    except Client.DoesNotExist:
+        raise Invalid.at("client", "client_unknown", _("This agent has no such client.")) from None
+
+
+def client_with(phone: str, agent: User) -> Client | None:
+    """Return the agent's client with this number, locked: the live one, or else the one thrown away last."""
+    rows = ClientPhone.objects.with_numbers(clients.agency_of(agent), [phone]).filter(agent=agent)
+    newest_first = rows.select_related("client").order_by("-is_live", "-client__deleted_at")
+    row = newest_first.select_for_update(of=("client",)).first()
+    return row.client if row else None
+
+
+def has_other_name(client: Client, name: str) -> bool:
+    return bool(name) and fold(name) != fold(client.name or "")
+
+
+def raise_newest_deal(client: Client, deal: Deal) -> None:
+    """Let the client stand in lists where his newest deal puts him."""
+    if client.newest_deal_at < deal.created_at:
+        client.newest_deal_at = deal.created_at
+        Client.objects.filter(pk=client.pk).update(newest_deal_at=deal.created_at)
+
+
+def lock_client_of(deal_id: UUID, actor: Actor) -> Client:
+    """Lock the client of a trashed deal, and his agent before him. Raises Deal.DoesNotExist."""
+    trashed = Deal.objects.trashed_visible_to(actor).values_list("agent_id", "client_id")
+    agent_id, client_id = trashed.get(pk=deal_id)
+    clients.lock_agent(agent_id)
+    return Client.objects.lock(client_id)
+
+
+# --- fields
+
+
+def put(deal: Deal, field: str, value: Any) -> bool:
+    """Set a field if the value is another one, and tell whether it was."""
+    if field == "next_step":
+        step = (value["text"], value["due_on"]) if value else (None, None)
+        was = (deal.next_step_text, deal.next_step_on)
+        deal.next_step_text, deal.next_step_on = step
+        return step != was
+    if field == "notes":
+        value = value or None
+    elif field == "property_type":
+        value = value or ""
+    if value == getattr(deal, field):
+        return False
+    if field == "property_address":
+        deal.set_address(value)
+    else:
+        setattr(deal, field, value)
+    return True
+
+
+def columns_of(field: str) -> tuple[str, ...]:
+    """Return the columns that a field is stored in."""
+    return COLUMNS_OF.get(field, (field,))
