@@ -21,6 +21,6 @@ def register() -> None:
 
 
 def track(model: type[models.Model], fields: Iterable[str]) -> None:
-    """Record changes of these fields of a model. Every one is masked: a price tells as much as a phone to who leaks it."""
+    """Record changes of these fields of a model. Every one is masked: to a thief a price tells as much as a phone."""
     names = list(fields)
     auditlog.register(model, include_fields=names, mask_fields=names, mask_callable=MASK)

@@ -35,10 +35,11 @@ PRESENT_ON_POSTGRESQL = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AN
 PRESENT_ON_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 
-def append_only_models() -> list[type[models.Model]]:
+def append_only() -> dict[type[models.Model], list[tuple[str, ...]]]:
+    """Return the append-only models and the unique keys of each, by which SQLite's REPLACE would delete rows."""
     from accounts.models import ChangeRecord, Event
 
-    return [Event, ChangeRecord]
+    return {Event: [("id",), ("agency_id", "seq")], ChangeRecord: [("id",)]}
 
 
 def keep_installed() -> None:
@@ -51,13 +52,13 @@ def install_after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
         install(connections[using])
 
 
-def install(connection: BaseDatabaseWrapper = default_connection) -> None:  # type: ignore[assignment]
+def install(connection: BaseDatabaseWrapper = default_connection) -> None:
     """Create the triggers that are missing on the append-only tables that exist."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
         wanted = {
             name: sql
-            for model in append_only_models()
+            for model in append_only()
             if model._meta.db_table in tables
             for name, sql in triggers_of(model, connection).items()
         }
@@ -68,10 +69,10 @@ def install(connection: BaseDatabaseWrapper = default_connection) -> None:  # ty
             cursor.execute(wanted[name])
 
 
-def missing(connection: BaseDatabaseWrapper = default_connection) -> list[str]:  # type: ignore[assignment]
+def missing(connection: BaseDatabaseWrapper = default_connection) -> list[str]:
     """Return the append-only tables that lack one of their triggers, or have one switched off."""
     there = present(connection)
-    return [model._meta.db_table for model in append_only_models() if set(triggers_of(model, connection)) - there]
+    return [model._meta.db_table for model in append_only() if set(triggers_of(model, connection)) - there]
 
 
 def present(connection: BaseDatabaseWrapper) -> set[str]:
@@ -83,7 +84,7 @@ def present(connection: BaseDatabaseWrapper) -> set[str]:
 def triggers_of(model: type[models.Model], connection: BaseDatabaseWrapper) -> dict[str, str]:
     """Return the statements that create the triggers of a table, by the triggers' names."""
     table, is_postgresql = model._meta.db_table, connection.vendor == "postgresql"
-    taken = " OR ".join(EXISTS.format(table=table, same=same(key)) for key in unique_keys(model))
+    taken = " OR ".join(EXISTS.format(table=table, same=same(key)) for key in append_only()[model])
     statements = {}
     for pattern, body in (ON_POSTGRESQL if is_postgresql else ON_SQLITE).items():
         name = pattern.format(table=table)
@@ -92,14 +93,7 @@ def triggers_of(model: type[models.Model], connection: BaseDatabaseWrapper) -> d
     return statements
 
 
-def unique_keys(model: type[models.Model]) -> list[list[str]]:
-    """Return the columns of the primary key and of every unique constraint: REPLACE would delete by each of them."""
-    meta = model._meta
-    named = [[str(part.name) for part in key.expressions] or list(key.fields) for key in meta.total_unique_constraints]
-    return [[meta.pk.column], *([meta.get_field(name).column for name in key] for key in named)]
-
-
-def same(columns: list[str]) -> str:
+def same(columns: tuple[str, ...]) -> str:
     return " AND ".join(f"{column} = NEW.{column}" for column in columns)
 
 
@@ -108,7 +102,7 @@ def install_in_migration(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def remove_in_migration(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
-    for model in append_only_models():
+    for model in append_only():
         for name in triggers_of(model, editor.connection):
             on_table = f" ON {model._meta.db_table}" if editor.connection.vendor == "postgresql" else ""
             editor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}", params=None)
@@ -119,7 +113,6 @@ class InstallTriggers(RunPython):
 
     def __init__(self) -> None:
         super().__init__(install_in_migration, remove_in_migration)
-        self.elidable = False
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         return type(self).__qualname__, [], {}

@@ -9,7 +9,8 @@ from django.db.models import OuterRef, Subquery
 from accounts.actor import Actor
 from accounts.models import Action, AgencyHead, Event, EventText
 from accounts.services import limits
-from accounts.services.unit_of_work import TEXT_DIGEST, Fact, record, unit_of_work
+from accounts.services.unit_of_work import TEXT_DIGEST, record, unit_of_work
+from lk_site import addresses
 from lk_site.encryption import Unreadable, blind_indexes
 from lk_site.encryption.keys import KeyMissing
 
@@ -30,7 +31,7 @@ class Flaw:
 
 
 def verify(agency_id: UUID | None = None) -> Iterator[tuple[UUID, Flaw | None]]:
-    """Check every event of one agency, or of all and of the platform, and yield each agency with its first flaw or None.
+    """Check every event of one agency or of all, the platform too, and yield each with its first flaw or None.
 
     It sees an edit, a deletion, a swap, an insertion, a head that does not fit, and a text that is not the recorded
     one; an erased text is in order. A tail that was cut together with its head shows only against an anchor outside.
@@ -116,23 +117,21 @@ def flaw_of_text(event: Event, text: EventText | None) -> str:
 
 
 @unit_of_work
-def refused(actor: Actor, object_type: str, object_id: UUID, **data: Fact) -> Event | None:
+def refused(actor: Actor, object_type: str, object_id: UUID) -> Event | None:
     """Record that a signed-in actor was refused an object, once per object and hour (security.md 5.1).
 
     Call it once the refused transaction has ended: inside of it the record would be rolled back too.
     """
     if not limits.take("evidence.refusals.object", str(actor.user_id), object_type, object_id):
         return None
-    event = record(actor, Action.ACCESS_REFUSED, **data)
+    event = record(actor, Action.ACCESS_REFUSED)
     event.object_type, event.object_id = object_type, object_id
     return event
 
 
 @unit_of_work
-def failed_login(
-    actor: Actor, action: Action = Action.LOGIN_FAILED, *, agency_id: UUID | None = None, **data: Fact
-) -> Event | None:
-    """Record a failed login of nobody we know, once per source and 10 minutes (security.md 5.1)."""
-    if not limits.take("evidence.failures.source", action.value, actor.address or ""):
+def failed_login(actor: Actor, action: Action = Action.LOGIN_FAILED) -> Event | None:
+    """Record a failed login of somebody unknown, once per source and 10 minutes (security.md 5.1)."""
+    if not limits.take("evidence.failures.source", action.value, addresses.source(actor.address)):
         return None
-    return record(actor, action, agency_id=agency_id, **data)
+    return record(actor, action)

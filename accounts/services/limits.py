@@ -157,7 +157,11 @@ def take_try(name: str, *key_parts: Part, now: datetime | None = None) -> Taken 
     blocks = [f"WHEN {LEVEL} <= {i} THEN %(block_{i})s" for i in range(len(lengths))]
     sql = TRY.format(is_last=IS_LAST_TRY, level=LEVEL, blocks=" ".join(blocks) + f" ELSE %(block_{len(lengths) - 1})s")
     params = {
-        "key": use.key, "name": name, "limit": use.limit, "now": as_param(now), "end": as_param(use.ends_at(now)),
+        "key": use.key,
+        "name": name,
+        "limit": use.limit,
+        "now": as_param(now),
+        "end": as_param(use.ends_at(now)),
         **{f"block_{i}": as_param(now + length) for i, length in enumerate(lengths)},
         "calm_since": as_param(now - lengths[-1]),
     }
@@ -262,7 +266,8 @@ def refusal(name: str, key: bytes, now: datetime) -> Refused:
 def execute(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def as_param(moment: datetime) -> Any:

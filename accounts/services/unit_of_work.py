@@ -52,8 +52,8 @@ class Unit:
 
     def drop_after(self, mark: tuple[int, int, int]) -> None:
         """Forget what was collected after the mark: the database has forgotten it too."""
-        for collected, length in zip((self.events, self.texts, self.changes), mark, strict=True):
-            del collected[length:]
+        events, texts, changes = mark
+        del self.events[events:], self.texts[texts:], self.changes[changes:]
 
 
 RUNNING: ContextVar[Unit | None] = ContextVar("unit_of_work", default=None)
@@ -138,7 +138,7 @@ def record(
         agency_id=agency_id or agency_of(obj) or actor.agency_id or PLATFORM,
         action=action,
         object_type=object_type(obj),
-        object_id=obj and obj.pk,
+        object_id=obj.pk if obj else None,
         deal_id=deal_id or id_in("deal", obj),
         client_id=client_id or id_in("client", obj),
         fields=list(fields) or list(getattr(obj, "changed_fields", ())),
