@@ -1,0 +1,45 @@
+"""What outlives its time and is deleted by the worker. Sweeps may run side by side, and be cut off anywhere."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from accounts.models import Counter, IdempotencyKey
+from accounts.services import agencies, kept_forms, login, outbox, sessions
+
+COUNTERS_KEPT_FOR = timedelta(days=1)  # longer than the longest lock, whose level a counter remembers
+
+
+def run(now: datetime) -> None:
+    """Do every sweep."""
+    for sweep in SWEEPS:
+        sweep(now)
+
+
+def sweep_work(now: datetime) -> None:
+    """Let the app that holds the work do its own."""
+    agencies.work.sweep(now)
+
+
+def sweep_idempotency_keys(now: datetime) -> None:
+    IdempotencyKey.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_LIFE).delete()
+
+
+def sweep_counters(now: datetime) -> None:
+    """Delete counters whose windows and blocks are long over."""
+    before = now - COUNTERS_KEPT_FOR
+    unblocked = Q(blocked_until=None) | Q(blocked_until__lt=before)
+    Counter.objects.filter(unblocked, window_ends_at__lt=before).delete()
+
+
+SWEEPS: tuple[Callable[[datetime], None], ...] = (
+    login.sweep,
+    outbox.sweep,
+    sessions.sweep,
+    kept_forms.sweep,
+    sweep_idempotency_keys,
+    sweep_counters,
+    sweep_work,
+)
