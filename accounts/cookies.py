@@ -1,4 +1,4 @@
-"""Cookies of ours, all set here: `__Host-` prefixed, Secure, HttpOnly, SameSite=Lax, for the whole site (plain locally)."""
+"""Cookies of ours, all set here: `__Host-` prefixed, Secure, HttpOnly, SameSite=Lax (plain in local mode)."""
 
 from datetime import timedelta
 
@@ -57,6 +57,14 @@ def let_out(request: ActorRequest, response: HttpResponseBase) -> None:
     request.session.flush()
     rotate_token(request)
     response.headers["Clear-Site-Data"] = CLEAR_SITE_DATA
+
+
+def set_language(response: HttpResponseBase, language: str) -> None:
+    """Let pages before the login speak this language too; an empty one leaves it to the browser."""
+    if language:
+        put(response, settings.LANGUAGE_COOKIE_NAME, language, DEVICE_LIFE)
+    else:
+        drop(response, settings.LANGUAGE_COOKIE_NAME)
 
 
 def put(response: HttpResponseBase, name: str, value: str, life: timedelta | None) -> None:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.client import HTTPException, HTTPSConnection
 from http.client import HTTPConnection as PlainConnection
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -76,7 +76,7 @@ class Gateway(Protocol):
         ...
 
     def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
-        """Return what became of messages handed over before; those it knows nothing of are left out. Raises TryAgain."""
+        """Return what became of messages handed over, without those it knows nothing of. Raises TryAgain."""
         ...
 
 
@@ -187,7 +187,7 @@ class SmsRu:
         return self._exchange(path, body, headers)
 
     def _exchange(self, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:
-        """Return the parsed answer. Raises TryAgain for a network fault, a status ≥ 500 and anything that is not JSON."""
+        """Return the answer. Raises TryAgain for a fault of the network, a status ≥ 500 and what is not JSON."""
         kind = HTTPSConnection if self.url.scheme == "https" else PlainConnection
         connection = kind(self.url.netloc, timeout=self.timeout_s)
         try:

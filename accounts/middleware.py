@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -12,13 +13,13 @@ from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 
 from accounts import cookies
-from accounts.actor import Actor, acting
+from accounts.actor import Actor, ActorRequest, acting
 from accounts.models import UserKind
 from accounts.services.session_store import SessionStore
 
 ADMIN = "/admin/"
 API = "/api/"
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
+GetResponse = Callable[[Any], HttpResponseBase]
 
 
 class Layer:
@@ -29,7 +30,7 @@ class Layer:
 
 
 class SessionMiddleware(Layer):
-    """Gives the request the session of its cookie: the admin's under /admin/, the agents' everywhere else, never mixed."""
+    """Gives the request the session of its cookie: the admin's under /admin/, the agents' everywhere else."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         kind = UserKind.STAFF if request.path_info.startswith(ADMIN) else UserKind.AGENT
@@ -61,14 +62,17 @@ def keep(session: SessionStore, response: HttpResponseBase, cookie: str, sent: s
 class ActorMiddleware(Layer):
     """Names who asks, for views and services, and shows times in that person's zone."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        session: SessionStore = request.session
+    def __call__(self, request: ActorRequest) -> HttpResponseBase:
+        session = cast(SessionStore, request.session)
         user = session.user
-        where = {"address": request.client_address, "request_id": request.id}
         if user is None or session.row is None:
-            request.user, request.actor = AnonymousUser(), Actor.nobody(**where)
+            request.user = AnonymousUser()
+            request.actor = Actor.nobody(address=request.client_address, request_id=request.id)
         else:
-            request.user, request.actor = user, Actor.of(user, session_id=session.row.pk, **where)
+            request.user = user
+            request.actor = Actor.of(
+                user, address=request.client_address, request_id=request.id, session_id=session.row.pk
+            )
         with acting(request.actor), timezone.override(zone_of(user.time_zone) if user else None):
             return self.get_response(request)
 
@@ -86,7 +90,7 @@ class LanguageMiddleware(Layer):
     """Speaks the person's language, else that of the language cookie, else what the browser asks for, else Russian."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        user = request.session.user
+        user = cast(SessionStore, request.session).user
         language = user.language if user and user.language else translation.get_language_from_request(request)
         request.LANGUAGE_CODE = language
         with translation.override(language):

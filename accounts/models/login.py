@@ -51,7 +51,7 @@ class Challenge(EncryptedModel):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
-    objects = ChallengeQuerySet.as_manager()
+    objects = ChallengeQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         indexes = [

@@ -61,7 +61,7 @@ class SmsMessage(EncryptedModel):
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
 
-    objects = SmsQuerySet.as_manager()
+    objects = SmsQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("SMS")

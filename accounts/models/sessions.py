@@ -46,7 +46,7 @@ class Session(EncryptedModel):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)  # kept a day: a form posted into it is kept for its person
 
-    objects = SessionQuerySet.as_manager()
+    objects = SessionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         verbose_name = _("session")

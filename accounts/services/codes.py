@@ -32,7 +32,7 @@ def clean_code(text: str) -> str:
 
 
 def digest(challenge: Challenge, phone: str, code: str) -> bytes:
-    """Return what is stored of a code: an HMAC with a key outside the database, bound to challenge, phone and purpose."""
+    """Return what is stored of a code: a keyed HMAC, bound to challenge, phone and purpose."""
     return blind_index("codes", challenge.pk, challenge.purpose, phone, code)
 
 
@@ -42,7 +42,7 @@ def is_right(challenge: Challenge, phone: str, code: str) -> bool:
         return False
     stored = bytes(challenge.code_digest)
     candidates = blind_indexes("codes", challenge.pk, challenge.purpose, phone, code)
-    return any([hmac.compare_digest(stored, candidate) for candidate in candidates])
+    return any(hmac.compare_digest(stored, candidate) for candidate in candidates)
 
 
 def sms_text(code: str) -> str:

@@ -1,4 +1,4 @@
-"""The device cookie: says that this browser has logged in with a phone before. It carries a random id, never the phone."""
+"""The device cookie: this browser has logged in with a phone before. It holds a random id, never the phone."""
 
 import base64
 import binascii

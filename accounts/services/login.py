@@ -22,7 +22,7 @@ from accounts.services import agencies, codes, devices, limits, login_limits, ou
 from accounts.services.limits import Refused
 from accounts.services.login_limits import Asker
 from accounts.services.unit_of_work import record, unit_of_work
-from lk_site.encryption import blind_index, blind_indexes
+from lk_site.encryption import Unreadable, blind_index, blind_indexes
 from lk_site.errors import DomainError
 
 TOKEN_BYTES = 16  # security.md 1.1: 128 bits
@@ -144,7 +144,9 @@ def put_new_code(challenge: Challenge, asker: Asker) -> None:
 def open_challenge(challenge_token: str) -> OpenChallenge | None:
     """Return what the page of the code shows, or None where this browser has asked for no code."""
     found = Challenge.objects.of_token(hash_of(challenge_token)).filter(used_at=None).first()
-    return found and OpenChallenge(found.phone, login_limits.wait_of(found.resend_at))
+    if found is None or isinstance(found.phone, Unreadable):
+        return None
+    return OpenChallenge(found.phone, login_limits.wait_of(found.resend_at))
 
 
 def verify_code(
@@ -168,19 +170,27 @@ def try_code(
 ) -> LoggedIn | None:
     """Look at a code once, count it, and return None for a refusal: the count commits with it."""
     challenge = claim_look(challenge_token, phone)
-    if challenge is None:
-        return note_failure(phone, actor)
-    asker = Asker(phone, challenge.device_id, actor.address)
-    if login_limits.take_try(asker) is not None or not codes.is_right(challenge, phone, code):
-        return note_failure(phone, actor)
-    use_up(challenge)
-    login_limits.forgive_try(asker)
+    if challenge is None or not opens(challenge, phone, code, actor):
+        note_failure(phone, actor)
+        return None
     agent = agent_of(phone, actor=actor)
     if agent is None:
-        return note_failure(phone, actor)
+        note_failure(phone, actor)
+        return None
     opened = sessions.open_session(agent, own_device=own_device, browser=browser, actor=actor)
-    cookie = devices.cookie_of(challenge.device_id or uuid4(), phone)
-    return LoggedIn(agent, opened.row, opened.key, cookie)
+    return LoggedIn(agent, opened.row, opened.key, devices.cookie_of(challenge.device_id or uuid4(), phone))
+
+
+def opens(challenge: Challenge, phone: str, code: str, actor: Actor) -> bool:
+    """Return whether the code is right and no lock holds; a right one is used up."""
+    asker = Asker(phone, challenge.device_id, actor.address)
+    if login_limits.take_try(asker) is not None or not codes.is_right(challenge, phone, code):
+        return False
+    challenge.used_at, challenge.code_digest = timezone.now(), None
+    challenge.save(update_fields=["used_at", "code_digest"])
+    outbox.cancel_queued(challenge.pk)
+    login_limits.forgive_try(asker)
+    return True
 
 
 def claim_look(token: str, phone: str) -> Challenge | None:
@@ -195,13 +205,6 @@ def claim_look(token: str, phone: str) -> Challenge | None:
     if not with_looks.update(attempts=F("attempts") + 1):
         return None
     return mine.get()
-
-
-def use_up(challenge: Challenge) -> None:
-    """A code opens once."""
-    challenge.used_at, challenge.code_digest = timezone.now(), None
-    challenge.save(update_fields=["used_at", "code_digest"])
-    outbox.cancel_queued(challenge.pk)
 
 
 def agent_of(phone: str, *, actor: Actor) -> User | None:

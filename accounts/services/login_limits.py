@@ -66,7 +66,7 @@ def is_office(address: str | None) -> bool:
 
 
 def take_send(asker: Asker, *, is_known: bool) -> Refused | None:
-    """Count a code that is about to be sent against every limit that holds for it, or against none and say which refuses."""
+    """Count a code about to be sent against every limit that holds for it, or against none and say which refuses."""
     try:
         with transaction.atomic():
             take_spacing(asker)
@@ -107,7 +107,7 @@ def budget_of_known() -> list[Use]:
 
 
 def limits_of_unknown(asker: Asker) -> list[Use]:
-    """Return the limits that count only phones that never logged in: an office of agents must pass behind one address."""
+    """Return the limits that count only phones that never logged in: an office behind one address must pass."""
     factor, network = asker.source_factor, addresses.network(asker.address)
     return [
         Use("code.sends.source.hour", (asker.source,), factor),
@@ -119,7 +119,7 @@ def limits_of_unknown(asker: Asker) -> list[Use]:
 
 
 def take_range(phone: str) -> None:
-    """Count a number among those that differ from it only at the end; more than ten in an hour stop them all for a day."""
+    """Count a number among those that differ only at the end; more than ten in an hour stop all for a day."""
     stopped = limits.blocked(RANGE, range_of(phone))
     if stopped:
         raise NoSend(stopped)
@@ -158,7 +158,7 @@ def wait_of(resend_at: datetime) -> int:
 
 
 def clear_phone(phone: str) -> int:
-    """Free a phone of what was counted against it, and return how many counters there were. For staff, who record it."""
+    """Free a phone of what was counted against it; return how many counters there were. For staff, who record it."""
     return limits.clear([*PHONE_SENDS, SPACING, FAILURES], "phone", phone)
 
 

@@ -35,7 +35,7 @@ Outcome = Sent | Refused | TryAgain
 def queue_sms(
     phone: str, text: str, *, useless_at: datetime, challenge_id: UUID | None = None, address: str | None = None
 ) -> SmsMessage:
-    """Put a message into the outbox, in the caller's transaction. It replaces what still waits for the same challenge."""
+    """Put a message into the outbox, in the caller's transaction, in place of what waits for the same challenge."""
     if challenge_id is not None:
         cancel_queued(challenge_id)
     return SmsMessage.objects.create(
@@ -44,7 +44,7 @@ def queue_sms(
 
 
 def cancel_queued(challenge_id: UUID) -> None:
-    """Take back what waits for a challenge. A message that is being sent just now keeps its lease, so it can be settled."""
+    """Take back what waits for a challenge. What is being sent just now keeps its lease, so it can be settled."""
     waiting = SmsMessage.objects.queued().of_challenge(challenge_id)
     waiting.update(state=SmsState.CANCELLED, text=None, settled_at=timezone.now())
 

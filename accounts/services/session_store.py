@@ -96,7 +96,7 @@ class SessionStore(SessionBase):
     def of(cls, key: str, row: Session) -> Self:
         """Return the store of a session just opened."""
         store = cls(key, row.user.kind)
-        store.row, store._session_cache = row, {}
+        store.row, store._session_cache = row, {}  # type: ignore[attr-defined]
         return store
 
     @property

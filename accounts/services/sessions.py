@@ -59,8 +59,8 @@ def end_session(session_id: UUID, *, actor: Actor) -> None:
 @unit_of_work
 def end_other_sessions(*, actor: Actor) -> int:
     """End the actor's sessions but the one he asks from, and return how many there were."""
-    others = own_sessions(actor).exclude(pk=actor.session_id).select_for_update().order_by("id")
-    return end(list(others), "by_person", actor=actor)
+    live = own_sessions(actor).select_for_update().order_by("id")
+    return end([row for row in live if row.pk != actor.session_id], "by_person", actor=actor)
 
 
 @unit_of_work
@@ -74,7 +74,7 @@ def end_all(user_id: UUID, *, actor: Actor) -> int:
 @unit_of_work
 def log_out(*, actor: Actor) -> None:
     """Delete the session that the actor asks from."""
-    row = Session.objects.filter(pk=actor.session_id).first()
+    row = Session.objects.filter(pk=actor.session_id).first() if actor.session_id else None
     if row is None:
         return
     record(actor, Action.SESSION_ENDED, row, why="logout")
