@@ -25,6 +25,8 @@ addEventListener("beforeunload", (event) => {
 
 document.querySelector("[data-focus]")?.closest("form")?.querySelector("[aria-invalid=true]")?.focus();
 
+if (location.hash === "#search") document.getElementById("search")?.focus();
+
 document.querySelectorAll("[data-take]").forEach((button) => {
   button.hidden = false;
   button.addEventListener("click", () => {
