@@ -86,7 +86,7 @@ def lift_triggers_while_flushing() -> None:
         lift, restore = trigger_statements(self.connection)
         plain(self, [*lift, *sql_list, *restore])
 
-    BaseDatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+    BaseDatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign, assignment]
 
 
 def trigger_statements(connection: Any) -> tuple[list[str], list[str]]:
@@ -127,7 +127,7 @@ def live_server() -> Iterator[Any]:
     from pytest_django.live_server_helper import LiveServer
 
     server = LiveServer("localhost", start=False)
-    server.thread.static_handler = as_it_is
+    server.thread.static_handler = as_it_is  # type: ignore[assignment]
     server.start()
     yield server
     server.stop()

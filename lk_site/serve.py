@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 import socket
-import subprocess  # nosec B404: starts our own programs, no shell
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Supervisor:
         """Start a child in a session of its own: Ctrl-C reaches only us, and we end it in order."""
         parent = os.getpid()
         self.children.append(
-            subprocess.Popen(  # nosec B603: our own commands
+            subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import django
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 from lk_site.encryption.keys import KeyInvalid, KeyMissing
@@ -108,7 +110,7 @@ def check_database() -> None:
     try:
         if connection.vendor == "postgresql":  # the pool takes 10 s to give up and does not say why
             with connection.wrap_database_errors:
-                connection.Database.connect(**connection.get_connection_params()).close()
+                psycopg.connect(**connection.get_connection_params()).close()
         with connection.cursor() as cursor:
             cursor.execute("select 1")
     except (DatabaseError, InterfaceError) as error:
@@ -145,7 +147,8 @@ def check_keys() -> None:
 
 
 def leave_database() -> None:
-    """Close the connection and its pool: neither survives the fork of a preloaded application."""
-    connection.close()
-    if connection.vendor == "postgresql":
-        connection.close_pool()
+    """Close connections and their pools: none survives the fork of a preloaded application."""
+    for opened in connections.all(initialized_only=True):
+        opened.close()
+        if isinstance(opened, DatabaseWrapper):
+            opened.close_pool()

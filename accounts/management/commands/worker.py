@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.gateways import Gateway, gateway
 from accounts.services import outbox, sweeps
+from lk_site import startup
 
 log = logging.getLogger("lk.worker")
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="send and sweep what is due now, then end")
 
     def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
+        startup.check()
         self.stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
