@@ -37,6 +37,3 @@ class Renderer(BaseRenderer):
 
     def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
         return to_json(data)
-
-    def get_content_type(self) -> str:
-        return JSON

@@ -17,7 +17,7 @@ from ninja.operation import Operation, PathView
 import accounts.api
 import deals.api
 from lk_site import api_docs, openapi
-from lk_site.answers import Renderer
+from lk_site.answers import JSON, Renderer
 from lk_site.errors import DomainError
 from lk_site.invalid import field_errors
 from lk_site.problems import OF_STATUS, domain_problem, problem
@@ -43,6 +43,9 @@ class Api(NinjaAPI):
                 guard(pattern.callback, view)
                 addresses.append(pattern)
         return [*addresses, path("", login_not_required(nothing_here), name="api-root")]
+
+    def get_content_type(self) -> str:
+        return JSON
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__

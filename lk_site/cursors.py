@@ -64,7 +64,7 @@ class Keyset:
         `filters` names the parameters that make the query, by default all but `cursor` and `limit`. Raises
         CursorInvalid.
         """
-        if not cursor:
+        if cursor is None:
             return None
         values = opened(cursor, query_digest(request, filters))
         if len(values) != len(self.parsers):
@@ -97,15 +97,16 @@ class Keyset:
     def answer(
         self,
         request: HttpRequest,
-        rows: Sequence[Row],
+        rows: Iterable[Row],
         limit: int,
         *,
         show: Callable[[Row], dict[str, Any]],
         key: Callable[[Row], Position],
     ) -> HttpResponse:
         """Return `{"items", "next_cursor"}` of `limit` rows; `rows` has one more where another page follows."""
-        following = key(rows[limit - 1]) if len(rows) > limit else None
-        return self.answer_up_to(request, [show(row) for row in rows[:limit]], following)
+        found = list(rows)
+        following = key(found[limit - 1]) if len(found) > limit else None
+        return self.answer_up_to(request, [show(row) for row in found[:limit]], following)
 
     def answer_up_to(self, request: HttpRequest, items: list[dict[str, Any]], last: Position | None) -> HttpResponse:
         """Return `{"items", "next_cursor"}`; `last` is the sort key of the last row *read*, None if nothing is left."""

@@ -17,25 +17,25 @@ Facts = dict[str, Any]
 Sentence = Callable[[Facts], "_StrOrPromise"]
 
 
-def at_most_characters(facts: Facts) -> str:
-    most = facts["max_length"]
+def at_most_characters(facts: Facts) -> "_StrOrPromise":
+    most = int(facts["max_length"])
     return ngettext("At most %d character.", "At most %d characters.", most) % most
 
 
 def at_least_characters(facts: Facts) -> "_StrOrPromise":
-    least = facts["min_length"]
+    least = int(facts["min_length"])
     if least == 1:
         return _("This is empty.")
     return ngettext("At least %d character.", "At least %d characters.", least) % least
 
 
-def at_most_items(facts: Facts) -> str:
-    most = facts["max_length"]
+def at_most_items(facts: Facts) -> "_StrOrPromise":
+    most = int(facts["max_length"])
     return ngettext("At most %d of these.", "At most %d of these.", most) % most
 
 
-def at_least_items(facts: Facts) -> str:
-    least = facts["min_length"]
+def at_least_items(facts: Facts) -> "_StrOrPromise":
+    least = int(facts["min_length"])
     return ngettext("At least %d of these.", "At least %d of these.", least) % least
 
 

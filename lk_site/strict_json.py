@@ -172,7 +172,7 @@ def no_number(text: str) -> Refused:
 
 def known_parameters(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Refuse query parameters that the operation does not declare. For `api.add_decorator(…, mode="view")`."""
-    operation: Operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    operation: Operation = inspect.unwrap(run).__self__
     queries = [model for model in operation.models if model.__ninja_param_source__ == "query"]
     known = frozenset(name for model in queries for name in model.__ninja_flatten_map__)
     lists = frozenset(name for model in queries for name in getattr(model, "__ninja_collection_fields__", ()))

@@ -22,11 +22,11 @@ from accounts.models import IdempotencyKey
 from accounts.models.base import new_id
 from accounts.services.unit_of_work import unit_of_work
 from lk_site.encryption import blind_index, blind_indexes
-from lk_site.errors import Clash, DomainError
+from lk_site.errors import Clash, DomainError, NotAllowed
 
 KEY, REQUEST = "idempotency.key", "idempotency.request"
 RETRY_AFTER_S = 1
-INSERTED = ("id", "user", "scope", "key_digest", "request_digest", "created_at")
+INSERTED = ("id", "user", "scope", "key_digest", "request_digest", "created_at")  # in the order of the model
 
 # PostgreSQL: wait for the first one no longer than we may, and take the patience back once the key is ours.
 INSERT_POSTGRESQL = """
@@ -88,9 +88,11 @@ def answer_once(scope: str, key: str, request: bytes, *, actor: Actor, effect: C
     """Run `effect` in a unit of work unless this actor's key had its answer already; return the answer either way.
 
     `scope` is method and route, `request` what must be the same again. What `effect` raises undoes the key too. Raises
-    KeyReused for another request, KeyInProgress if the first one runs longer than we wait.
+    KeyReused for another request, KeyInProgress if the first one runs longer than we wait, NotAllowed for nobody.
     """
-    if found := under_older_digest(scope, key, actor):
+    if actor.user_id is None:
+        raise NotAllowed
+    if found := under_older_digest(scope, key, actor.user_id):
         return replay(found, request)
     row = IdempotencyKey(
         id=new_id(),
@@ -123,12 +125,12 @@ def once(scope: str, form_key: str, text: bytes, *, actor: Actor, effect: Callab
         raise FormAlreadyUsed(reused.answer.body, reused.answer.object_id) from reused
 
 
-def under_older_digest(scope: str, key: str, actor: Actor) -> IdempotencyKey | None:
+def under_older_digest(scope: str, key: str, user_id: UUID) -> IdempotencyKey | None:
     """Return the row of a key that was written before the digests got a new key."""
     digests = blind_indexes("digests", KEY, key)
     if len(digests) == 1:
         return None
-    rows = IdempotencyKey.objects.filter(user_id=actor.user_id, scope=scope, key_digest__in=digests)
+    rows = IdempotencyKey.objects.filter(user_id=user_id, scope=scope, key_digest__in=digests)
     return rows.filter(created_at__gte=kept_since()).first()
 
 
@@ -146,7 +148,7 @@ def insert_or_find(row: IdempotencyKey) -> IdempotencyKey | None:
 def insert(row: IdempotencyKey) -> bool:
     """Insert the row of a key unless it is there; wait for a transaction that is about to decide it."""
     table = IdempotencyKey._meta
-    fields = [table.get_field(name) for name in INSERTED]
+    fields = [field for field in table.concrete_fields if field.name in INSERTED]
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
     sql = INSERT_SQLITE
     if connection.vendor == "postgresql":

@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 
 from lk_site import addresses
 from lk_site.middleware.headers import add_headers
-from lk_site.middleware.throttle import add_limit_headers
+from lk_site.middleware.throttle import UNCOUNTED, add_limit_headers
 from lk_site.problems import CHALLENGE, OF_STATUS, PROBLEM_JSON, RETRY_AFTER_S, is_api, problem, refusal
 from lk_site.strict_json import is_json
 
@@ -47,7 +47,12 @@ class Edge:
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
-        """Refuse a body by its size and type before anybody reads it: 411, 413 and 415 come first of all refusals."""
+        """Refuse a body by its size and type before anybody reads it: 411, 413 and 415 come first of all refusals.
+
+        Raises DisallowedHost, so 400, before anybody builds an address of a host that is not ours.
+        """
+        if request.path_info not in UNCOUNTED:
+            request.get_host()
         code = unfit_body(request)
         return refusal(request, code) if code else None
 

@@ -127,14 +127,14 @@ class RefusalRecord(Gate):
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if response.status_code in (403, 404) and request.resolver_match:
-            self.record(request, response.status_code, request.resolver_match.captured_kwargs)
+            self.record(request, request.resolver_match.kwargs)
         return response
 
-    def record(self, request: HttpRequest, status: int, captured: dict[str, Any]) -> None:
+    def record(self, request: HttpRequest, captured: dict[str, Any]) -> None:
         actor: Actor = request.actor  # type: ignore[attr-defined]
         if not actor.is_signed_in or is_admin(request):
             return
         for name, value in captured.items():
             if name in REFUSABLE:
-                evidence.refused(actor, name.removesuffix("_id"), UUID(str(value)), status=status)
+                evidence.refused(actor, name.removesuffix("_id"), UUID(str(value)))
                 return
