@@ -1,4 +1,4 @@
-// htmx on the pages that load it: refusals are shown like answers, and a form in a swapped part may be sent again.
+// htmx on the pages that load it: refusals are shown like answers, and nothing typed is lost.
 htmx.config.responseHandling = [
   { code: "204", swap: false },
   { code: "(403|409|412|422|428|429)", swap: true, error: false },
@@ -9,9 +9,18 @@ addEventListener("htmx:configRequest", (event) => {
   const token = document.querySelector("input[name=csrfmiddlewaretoken]");
   if (token) event.detail.headers["X-CSRFToken"] = token.value;
 });
-addEventListener("htmx:afterRequest", (event) => {
-  const form = event.detail.elt.closest?.("form");
-  if (form) { delete form.dataset.sent; delete form.dataset.changed; form.querySelectorAll("button[aria-disabled]").forEach((button) => button.removeAttribute("aria-disabled")); }
+// An answer without the part that was asked for (a refusal, a page of another kind), or none at all: the form goes the
+// ordinary way and shows it. What was typed stays in the browser, and the form's one-time key keeps the effect single.
+const sendPlainly = (event) => {
+  const form = event.detail.requestConfig?.elt.closest("form");
+  if (!form) return;
+  form.dataset.sent = "yes"; // no question about unsaved text: it is on its way
+  form.submit();
+};
+addEventListener("htmx:beforeSwap", (event) => {
+  const { target, serverResponse } = event.detail;
+  if (serverResponse.includes(`id="${target.id}"`)) return;
+  event.detail.shouldSwap = false;
+  sendPlainly(event);
 });
-// A failed request falls back to the ordinary form, which shows the browser's own error or our page.
-addEventListener("htmx:sendError", (event) => { const form = event.detail.elt.closest?.("form"); if (form) form.submit(); });
+addEventListener("htmx:sendError", sendPlainly);
