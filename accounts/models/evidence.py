@@ -260,6 +260,7 @@ class ChangeRecordManager(LogEntryManager):  # type: ignore[misc]
     def create(self, **kwargs: Any) -> "ChangeRecord":
         from accounts.services.unit_of_work import keep_change_record
 
+        kwargs["object_repr"] = f"{kwargs['content_type'].model} {kwargs['object_pk']}"  # a name is a value too
         return keep_change_record(self.model(**kwargs))
 
 

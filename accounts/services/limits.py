@@ -56,7 +56,7 @@ VALUES (%(key)s, %(name)s, 1, %(end)s, 1, %(next_0)s)
 ON CONFLICT (key) DO UPDATE SET
   count = {TABLE}.count + 1,
   window_ends_at = excluded.window_ends_at,
-  blocked_until = CASE {{level}} {{steps}} END,
+  blocked_until = CASE {{steps}} END,
   level = {{level}} + 1
 WHERE {IS_FREE}
 RETURNING blocked_until
@@ -154,8 +154,7 @@ def take_try(name: str, *key_parts: Part, now: datetime | None = None) -> Taken 
     """
     now, use = now or timezone.now(), Use(name, key_parts)
     lengths = block_lengths()
-    blocks = [f"WHEN {LEVEL} <= {i} THEN %(block_{i})s" for i in range(len(lengths))]
-    sql = TRY.format(is_last=IS_LAST_TRY, level=LEVEL, blocks=" ".join(blocks) + f" ELSE %(block_{len(lengths) - 1})s")
+    sql = TRY.format(is_last=IS_LAST_TRY, level=LEVEL, blocks=by_level(LEVEL, "block", len(lengths)))
     params = {
         "key": use.key,
         "name": name,
@@ -190,12 +189,10 @@ def space(
     """
     now, key = now or timezone.now(), digest(name, *key_parts)
     level = f"CASE WHEN {IS_OVER} THEN 0 ELSE {TABLE}.level END"
-    last = len(steps) - 1
-    branches = " ".join(f"WHEN {i} THEN %(next_{i})s" for i in range(last)) + f" ELSE %(next_{last})s"
     waits = {f"next_{i}": as_param(now + timedelta(seconds=step)) for i, step in enumerate(steps)}
     end = as_param(now + timedelta(seconds=forget_after))
     params = {"key": key, "name": name, "now": as_param(now), "end": end, **waits}
-    rows = execute(SPACE.format(level=level, steps=branches), params)
+    rows = execute(SPACE.format(level=level, steps=by_level(level, "next", len(steps))), params)
     if not rows:
         return refusal(name, key, now)
     return Taken(left=0, next_at=as_time(rows[0][0]))
@@ -270,10 +267,17 @@ def execute(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
+def by_level(level: str, prefix: str, count: int) -> str:
+    """Return the branches of a CASE that chooses the parameter of a level; levels past the last one have the last."""
+    branches = [f"WHEN {level} <= {i} THEN %({prefix}_{i})s" for i in range(count)]
+    return " ".join([*branches, f"ELSE %({prefix}_{count - 1})s"])
+
+
 def as_param(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)
 
 
 def as_time(value: datetime | str) -> datetime:
-    """Return a moment as it came out of a statement of ours: SQLite answers text in UTC."""
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """Return a moment as it came out of a statement of ours: SQLite answers in UTC and does not say so."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
