@@ -73,7 +73,7 @@ class ActorRequest(HttpRequest):
     actor: Actor
     client_address: str | None
     id: str
-    kept: dict[str, list[str]] | None
+    kept_forms: dict[str, dict[str, list[str]]]  # by where they post to; see `kept_middleware.kept_initial`
 
 
 IN_FORCE: ContextVar[Actor | None] = ContextVar("actor", default=None)

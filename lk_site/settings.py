@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "lk_site.middleware.ConsentGate",
     "lk_site.middleware.Throttle",
     "lk_site.middleware.RefusalRecord",
-    "accounts.middleware.KeptFormMiddleware",
+    "accounts.kept_middleware.KeptFormMiddleware",
 ]
 ROOT_URLCONF = "lk_site.urls"
 WSGI_APPLICATION = "lk_site.wsgi.application"

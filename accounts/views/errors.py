@@ -1,0 +1,84 @@
+"""Pages that say no."""
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+from django.views.decorators.csrf import requires_csrf_token
+
+from accounts import cookies
+from accounts.actor import ActorRequest
+from accounts.kept_middleware import is_for_a_person, is_from_our_page, page_of_form, typed_values
+from accounts.models import User
+from accounts.services import consents, kept_forms
+from accounts.services.kept_forms import Values
+from lk_site.middleware.gates import is_fragment
+from lk_site.problems import refusal
+
+
+@requires_csrf_token
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "400.html", status=400)
+
+
+@requires_csrf_token
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "403.html", status=403)
+
+
+@requires_csrf_token
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that nothing is here, in the same words for what is absent and what belongs to others."""
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say that something broke. The page asks nothing of what may be broken."""
+    return render(None, "500.html", status=500)  # type: ignore[arg-type]
+
+
+def csrf_failure(request: ActorRequest, reason: str = "") -> HttpResponseBase:
+    """Answer a form with an old token: shown again, filled, with a fresh token and not sent, to who is signed in."""
+    return shown_again(request) or refusal(request, "csrf_failed")
+
+
+def shown_again(request: ActorRequest) -> HttpResponseBase | None:
+    """Return the page of a form with what was typed; None where nothing was, or no page of ours shows it."""
+    user = request.actor.user
+    if user is None or not is_for_a_person(request) or not is_from_our_page(request):
+        return None
+    values = typed_values(request)
+    if not values or consents.is_blocked(user, "GET"):
+        return None
+    return sent_to_page(request, values, user) if is_fragment(request) else page_with(request, values)
+
+
+def sent_to_page(request: ActorRequest, values: Values, user: User) -> HttpResponse:
+    """Keep the form and send the browser to its page: a page does not fit into a fragment."""
+    page = page_of_form(request)
+    token = request.COOKIES.get(settings.KEPT_COOKIE_NAME, "")
+    response = HttpResponse(status=403, headers={"HX-Redirect": page})
+    if kept := kept_forms.keep(values, user_id=user.pk, token=token, path=request.path, page=page):
+        cookies.put(response, settings.KEPT_COOKIE_NAME, kept, settings.KEPT_FORM_LIFE)
+    return response
+
+
+def page_with(request: ActorRequest, values: Values) -> HttpResponseBase | None:
+    """Return the page that the form stood on, as if it had been asked for, with what was typed, and as a refusal."""
+    action, page = request.path, page_of_form(request)
+    try:
+        match = resolve(page)
+    except Resolver404:
+        return None
+    request.kept_forms = {action: values}
+    request.method, request.path, request.path_info, request.resolver_match = "GET", page, page, match
+    request.GET = QueryDict(urlsplit(request.headers.get("Referer") or "").query)
+    request.POST = QueryDict()
+    response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+    if response.status_code != HttpResponse.status_code:
+        return None
+    response.status_code = 403
+    return response
