@@ -1,0 +1,5 @@
+"""The admin of staff."""
+
+from accounts.admin.site import site
+
+__all__ = ["site"]
