@@ -49,16 +49,19 @@ def percent_text(value: Decimal | int | None) -> str:
 
 
 def phone_text(digits: str) -> str:
-    """Write a phone of digits with country code: `+7 916 123-45-67`; foreign numbers as their country groups them."""
+    """Write a phone of digits with country code: `+7 916 123-45-67`; foreign numbers as their country groups them.
+
+    The spaces are plain, because masks travel in the API too; pages keep a number in one line by the class `phone`.
+    """
     if _is_russian(digits):
-        return f"+7{NO_BREAK}{digits[1:4]}{NO_BREAK}{digits[4:7]}-{digits[7:9]}-{digits[9:]}"
+        return f"+7 {digits[1:4]} {digits[4:7]}-{digits[7:9]}-{digits[9:]}"
     return _foreign_text(digits) if digits.isdigit() else digits
 
 
 def mask_phone(digits: str) -> str:
     """Write a phone with its middle hidden: `+7 916 ***-**-67`."""
     if _is_russian(digits):
-        return f"+7{NO_BREAK}{digits[1:4]}{NO_BREAK}***-**-{digits[9:]}"
+        return f"+7 {digits[1:4]} ***-**-{digits[9:]}"
     return _mask_foreign(phone_text(digits))
 
 
@@ -133,12 +136,11 @@ def _foreign_text(digits: str) -> str:
         number = phonenumbers.parse(f"+{digits}")
     except phonenumbers.NumberParseException:
         return f"+{digits}"
-    text = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-    return text.replace(" ", NO_BREAK)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def _mask_foreign(text: str) -> str:
-    country, _, rest = text.partition(NO_BREAK)
+    country, _, rest = text.partition(" ")
     if not rest:  # a number that no country knows is not grouped
         country, rest = text[:2], text[2:]
     digits = sum(char.isdigit() for char in rest)
@@ -148,4 +150,4 @@ def _mask_foreign(text: str) -> str:
     for char in rest:
         seen += char.isdigit()
         masked.append("*" if char.isdigit() and first < seen <= digits - last else char)
-    return f"{country}{NO_BREAK}{''.join(masked)}"
+    return f"{country} {''.join(masked)}"

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -12,6 +14,7 @@ from lk_site.errors import InvalidValue
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
+EMAIL_AT_MOST = 254  # characters (RFC 5321)
 BIDI = "\u202a-\u202e\u2066-\u2069"  # they show a text in another order than it is stored
 CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and line feed
 REFUSED_IN_TEXT = re.compile(f"[{CONTROLS}{BIDI}\ud800-\udfff]")
@@ -78,3 +81,17 @@ def fold(text: str) -> str:
 def words(text: str) -> list[str]:
     """Return the folded words of a text, letters and digits only, in their order."""
     return WORD.findall(fold(text))
+
+
+def clean_email(value: str) -> str:
+    """Return an e-mail address without space around it, or nothing for nothing.
+
+    Raises InvalidValue: what `clean_line` raises, and `email_invalid`.
+    """
+    address = clean_line(value, EMAIL_AT_MOST)
+    try:
+        if address:
+            validate_email(address)
+    except ValidationError:
+        raise InvalidValue("email_invalid", _("This is not an e-mail address. Check it.")) from None
+    return address

@@ -1,0 +1,91 @@
+"""`/clients/`: clients for programs."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Body, Query, Router, Status
+
+from accounts.actor import ActorRequest
+from accounts.api.idempotent import idempotent
+from deals.api.schemas import ClientIn, ClientOut, ClientPage, ClientPatch, ClientQuery, RevealIn, RevealOut
+from deals.api.shown import client_item, client_out
+from deals.models import Client
+from deals.services import client_listing, clients, looks
+from deals.services.client_listing import NEWEST_DEAL_FIRST
+from deals.services.clients import ClientExists, ClientHasDeals
+from deals.services.queries import QueryTooShort
+from lk_site.cursors import CursorInvalid
+from lk_site.encryption.cells import ValueUnreadable
+from lk_site.errors import Invalid, LimitReached, NotAllowed, Stale, VersionRequired
+from lk_site.etags import etagged, if_match
+from lk_site.operations import counts_as_search, refuses
+
+CHANGES = (NotAllowed, VersionRequired, Stale)
+
+router = Router(tags=["clients"])
+
+
+@router.get("/", response=ClientPage)
+@refuses(CursorInvalid, QueryTooShort)
+@counts_as_search("q", "client_phone")
+def list_clients(request: ActorRequest, query: Query[ClientQuery]) -> HttpResponse:
+    """List clients, those with the newest deal first."""
+    after = NEWEST_DEAL_FIRST.position(request, query.cursor)
+    page = client_listing.list_clients(query.asked(), actor=request.actor, limit=query.limit, after=after)
+    return NEWEST_DEAL_FIRST.answer_up_to(request, [client_item(row) for row in page.rows], page.last)
+
+
+@router.post("/", response={201: ClientOut})
+@refuses(ClientExists, Invalid)
+@idempotent(Client)
+@etagged
+def create_client(request: ActorRequest, payload: ClientIn, response: HttpResponse) -> Status[ClientOut]:
+    """Create a client; the first phone is the main one."""
+    client = clients.create_client(**payload.model_dump(exclude_unset=True), actor=request.actor)
+    response["Location"] = f"{request.path}{client.pk}"
+    return Status(201, client_out(client, actor=request.actor, typed=payload.phones))
+
+
+@router.get("/{uuid:client_id}", response=ClientOut)
+@etagged
+def get_client(request: ActorRequest, client_id: UUID) -> ClientOut:
+    """Return a client. To the own agent the numbers are shown, and that is recorded."""
+    return shown(request, Client.objects.visible_to(request.actor).whole().get(pk=client_id))
+
+
+@router.patch("/{uuid:client_id}", response=ClientOut)
+@refuses(ClientExists, Invalid, ValueUnreadable, *CHANGES)
+@idempotent(Client)
+@etagged
+def edit_client(request: ActorRequest, client_id: UUID, payload: ClientPatch) -> ClientOut:
+    """Change the fields that are sent; `phones` is the whole new list."""
+    changes = payload.model_dump(exclude_unset=True)
+    return shown(request, clients.edit_client(client_id, changes, actor=request.actor, version=if_match(request)))
+
+
+@router.delete("/{uuid:client_id}", response={204: None})
+@refuses(ClientHasDeals, *CHANGES)
+@etagged
+def trash_client(request: ActorRequest, client_id: UUID) -> Status[Client]:
+    """Move a client without deals to the trash, from where he can be restored for 30 days."""
+    return Status(204, clients.trash_client(client_id, actor=request.actor, version=if_match(request)))
+
+
+@router.post("/{uuid:client_id}/restore", response=ClientOut)
+@refuses(ClientExists, *CHANGES)
+@idempotent(Client)
+@etagged
+def restore_client(request: ActorRequest, client_id: UUID) -> ClientOut:
+    """Bring a client back from the trash."""
+    return shown(request, clients.restore_client(client_id, actor=request.actor, version=if_match(request)))
+
+
+@router.post("/{uuid:client_id}/reveal", response=RevealOut)
+@refuses(LimitReached)
+def reveal_client(request: ActorRequest, client_id: UUID, payload: Body[RevealIn]) -> dict[str, list[str]]:
+    """Show the numbers of a client. It is recorded, with the reason, and counted."""
+    return {"phones": looks.reveal_phones(client_id, actor=request.actor, reason=payload.reason or "")}
+
+
+def shown(request: ActorRequest, client: Client) -> ClientOut:
+    return client_out(client, actor=request.actor)

@@ -1,0 +1,266 @@
+"""What programs send and get of deals and clients."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from ninja import Field, Schema
+
+from deals.models import PHONES_AT_MOST, DealKind, PropertyType, StageKind
+from deals.services.client_listing import ClientFilter
+from deals.services.listing import DealFilter
+from lk_site.schemas import (
+    ClientPhoneIn,
+    DayIn,
+    DayOrMomentIn,
+    EmailIn,
+    Line,
+    MomentIn,
+    MoneyIn,
+    MoneyOut,
+    PageQuery,
+    PercentIn,
+    PercentOut,
+    StrictSchema,
+    Text,
+    TimeOut,
+    absent,
+)
+
+AddressIn = Annotated[str, Line(300, least=1)]
+NameIn = Annotated[str, Line(200)]
+NotesIn = Annotated[str, Text(5000)]
+PhonesIn = Annotated[list[ClientPhoneIn], Field(min_length=1, max_length=PHONES_AT_MOST)]
+QueryIn = Annotated[str, Line(200)]
+
+
+class Choice(Schema):
+    """A thing of a closed or growing list: its code for programs, its name in the language asked for."""
+
+    code: str = Field(examples=["showing"])
+    name: str = Field(examples=["Показы"])
+
+
+class StageOut(Choice):
+    kind: str = Field(description="`open`, `won` or `lost`", examples=["open"])
+
+
+class PipelineOut(Choice):
+    kind: str = Field(description="The kind of deal it is for.", examples=["sale"])
+    stages: list[StageOut]
+
+
+class PipelinesOut(Schema):
+    items: list[PipelineOut]
+    lost_reasons: list[Choice]
+
+
+class LostReasonOut(Choice):
+    comment: str | None = Field(examples=["Купил у застройщика"])
+
+
+class AgentOut(Schema):
+    id: UUID
+    name: str | None = Field(examples=["Анна Соколова"])
+
+
+class NextStep(Schema):
+    text: str = Field(examples=["Позвонить насчёт показа"])
+    due_on: date | None = Field(examples=["2026-12-01"])
+
+
+class NextStepIn(StrictSchema):
+    text: Annotated[str, Line(300, least=1)] = Field(examples=["Позвонить насчёт показа"])
+    due_on: DayIn
+
+
+class DealListItem(Schema):
+    id: UUID
+    number: int = Field(description="Short, per agency, never used again.", examples=[12])
+    client: UUID
+    client_phone_masked: str = Field(examples=["+7 916 ***-**-67"])
+    client_name: str | None = Field(examples=["Мария Петрова"])
+    property_address: str = Field(examples=["Москва, улица Большая Полянка, 30, кв. 12"])
+    price: MoneyOut
+    kind: str = Field(examples=["sale"])
+    property_type: str | None = Field(examples=["flat"])
+    commission_percent: PercentOut | None
+    stage: StageOut
+    status: str = Field(description="`open`, `won` or `lost`", examples=["open"])
+    lost_reason: LostReasonOut | None
+    agent: AgentOut
+    next_step: NextStep | None
+    version: int
+    created_at: TimeOut
+    updated_at: TimeOut
+    deleted_at: TimeOut | None
+
+
+class DealOut(DealListItem):
+    client_phone: str | None = Field(
+        description="Digits, or null where only the mask is shown.", examples=["79161234567"]
+    )
+    notes: str | None
+
+
+class DealPage(Schema):
+    items: list[DealListItem]
+    next_cursor: str | None
+
+
+class DealIn(StrictSchema):
+    """A deal and whom it is for: `client`, or `client_phone` and perhaps `client_name`."""
+
+    client: UUID | None = None
+    client_phone: ClientPhoneIn | None = None
+    client_name: NameIn | None = None
+    property_address: AddressIn
+    price: MoneyIn
+    kind: DealKind = DealKind.SALE
+    property_type: PropertyType | None = None
+    commission_percent: PercentIn | None = None
+    next_step: NextStepIn | None = None
+    notes: NotesIn | None = None
+
+
+class DealPatch(StrictSchema):
+    """A merge patch: fields that are absent stay, `null` empties one that may be empty."""
+
+    property_address: AddressIn = absent()
+    price: MoneyIn = absent()
+    property_type: PropertyType | None = None
+    commission_percent: PercentIn | None = None
+    next_step: NextStepIn | None = None
+    notes: NotesIn | None = None
+
+
+class StageMoveIn(StrictSchema):
+    to: Annotated[str, Line(30, least=1)] = Field(
+        description="The code of a stage of the deal's pipeline.", examples=["showing"]
+    )
+    lost_reason: Annotated[str, Line(30)] | None = Field(None, examples=["price"])
+    comment: Annotated[str, Text(1000)] | None = None
+
+
+class HandOverIn(StrictSchema):
+    agent: UUID
+
+
+class NoteIn(StrictSchema):
+    text: Annotated[str, Text(5000, least=1)] = Field(examples=["Смотрели дважды, просят скидку 3 %"])
+
+
+class NoteOut(Schema):
+    id: UUID
+    text: str = Field(examples=["Смотрели дважды, просят скидку 3 %"])
+    author: AgentOut
+    created_at: TimeOut
+    edited_at: TimeOut | None
+
+
+class TimelineEntryOut(Schema):
+    """One thing that happened. A note stands, with its newest text, where it was added."""
+
+    id: UUID
+    at: TimeOut
+    action: str = Field(examples=["deal.moved"])
+    actor: AgentOut | None = Field(description="Null where it was LK itself or its staff.")
+    version: int | None = Field(description="Of the deal or client, that the change made.")
+    fields: list[str] = Field(description="Names of what changed.", examples=[["stage"]])
+    was_stage: Choice | None
+    now_stage: Choice | None
+    lost_reason: Choice | None
+    was_agent: AgentOut | None
+    now_agent: AgentOut | None
+    text: str | None = Field(description="A note, a reason or a comment.")
+    is_text_erased: bool
+    note: UUID | None = Field(description="On notes: the id to edit or delete it by.")
+    is_edited: bool
+
+
+class TimelinePage(Schema):
+    items: list[TimelineEntryOut]
+    next_cursor: str | None
+
+
+class ClientListItem(Schema):
+    id: UUID
+    name: str | None = Field(examples=["Мария Петрова"])
+    phones_masked: list[str] = Field(examples=[["+7 916 ***-**-67"]])
+    email: str | None
+    agent: AgentOut
+    version: int
+    created_at: TimeOut
+    updated_at: TimeOut
+    deleted_at: TimeOut | None
+
+
+class ClientOut(ClientListItem):
+    phones: list[str] | None = Field(description="Digits, or null where only the masks are shown.")
+    notes: str | None
+
+
+class ClientPage(Schema):
+    items: list[ClientListItem]
+    next_cursor: str | None
+
+
+class ClientIn(StrictSchema):
+    phones: PhonesIn
+    name: NameIn | None = None
+    email: EmailIn | None = None
+    notes: NotesIn | None = None
+
+
+class ClientPatch(StrictSchema):
+    phones: PhonesIn = absent()
+    name: NameIn | None = None
+    email: EmailIn | None = None
+    notes: NotesIn | None = None
+
+
+class RevealIn(StrictSchema):
+    reason: Annotated[str, Line(300)] | None = None
+
+
+class RevealOut(Schema):
+    phones: list[str] = Field(examples=[["79161234567"]])
+
+
+class DealQuery(PageQuery):
+    """Repeats of one parameter mean *or*; different parameters mean *and*."""
+
+    status: list[StageKind] = Field([], max_length=3)
+    stage: list[Annotated[str, Line(30)]] = Field([], max_length=20)
+    kind: list[DealKind] = Field([], max_length=4)
+    agent: list[UUID] = Field([], max_length=50)
+    client: list[UUID] = Field([], max_length=50)
+    client_phone: list[ClientPhoneIn] = Field([], max_length=5)
+    q: QueryIn = Field("", description="`#12`, a phone, its last four digits, or words of address and client's name.")
+    price_min: MoneyIn | None = None
+    price_max: MoneyIn | None = None
+    created_from: DayOrMomentIn | None = Field(None, description="A time, or a day in the asker's time zone.")
+    created_to: DayOrMomentIn | None = Field(None, description="A time, or a day that is included whole.")
+    updated_after: MomentIn | None = None
+    trashed: bool = False
+
+    def asked(self) -> DealFilter:
+        return DealFilter(**filters_of(self))
+
+
+class ClientQuery(PageQuery):
+    """Repeats of one parameter mean *or*; different parameters mean *and*."""
+
+    agent: list[UUID] = Field([], max_length=50)
+    client_phone: list[ClientPhoneIn] = Field([], max_length=5)
+    q: QueryIn = Field("", description="A phone, its last four digits, the number of a deal, or words of the name.")
+    trashed: bool = False
+
+    def asked(self) -> ClientFilter:
+        return ClientFilter(**filters_of(self))
+
+
+def filters_of(query: PageQuery) -> dict[str, Any]:
+    """Return the parameters that were sent, as the filters of the services take them."""
+    sent = query.model_dump(exclude={"limit", "cursor"}, exclude_unset=True)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in sent.items()}
