@@ -26,7 +26,7 @@ class VersionedModel(EncryptedModel):
     class Meta:
         abstract = True
 
-    changed_fields: tuple[str, ...] = ()  # of the last `save_changes`, for the event that tells of it
+    changed_fields: tuple[str, ...] = ()  # saved and not yet told by an event
 
     def require_version(self, version: int | None) -> None:
         """Refuse a change that was made from another version than the row has now.
@@ -45,4 +45,4 @@ class VersionedModel(EncryptedModel):
         self.version += 1
         self.updated_at = timezone.now()
         self.save(update_fields=[*names, "version", "updated_at"], **kwargs)
-        self.changed_fields = names
+        self.changed_fields = (*self.changed_fields, *names)

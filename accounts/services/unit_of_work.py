@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor, current_actor
 from accounts.models import PLATFORM, Action, AgencyHead, ChangeRecord, Event, EventText
+from accounts.models.base import VersionedModel
 from lk_site.encryption import blind_index
 
 P = ParamSpec("P")
@@ -46,6 +47,13 @@ class Unit:
     texts: list[EventText] = field(default_factory=list)
     changes: list[ChangeRecord] = field(default_factory=list)
     actor: Actor | None = None
+
+    def keep(self, event: Event, text: str, actor: Actor) -> None:
+        if text:
+            event.text_digest = text_digest(event.id, text)
+            self.texts.append(EventText(event_id=event.id, text=text))
+        self.events.append(event)
+        self.actor = actor
 
     def mark(self) -> tuple[int, int, int]:
         return len(self.events), len(self.texts), len(self.changes)
@@ -127,13 +135,15 @@ def record(
     """Record who did what to which object, to be written at the end of the running unit of work; return the event.
 
     Ids of agency, deal and client are taken from the object where they are not named, names of changed fields and the
-    version they made from its last `save_changes`. `text` is sealed in a row of its own; `data` is for codes only.
-    Raises OutsideUnitOfWork.
+    version they made from what it saved since its last event. `text` is sealed in a row of its own; `data` is for codes
+    only. Raises OutsideUnitOfWork.
     """
     unit = RUNNING.get()
     if unit is None:
         raise OutsideUnitOfWork(f"{action.value} was recorded outside of a unit of work")
     check_facts(data)
+    saved = tell_changes(obj)
+    changed = list(dict.fromkeys(fields or saved))
     event = Event(
         agency_id=agency_id or agency_of(obj) or actor.agency_id or PLATFORM,
         action=action,
@@ -141,18 +151,12 @@ def record(
         object_id=obj.pk if obj else None,
         deal_id=deal_id or id_in("deal", obj),
         client_id=client_id or id_in("client", obj),
-        fields=list(fields) or list(getattr(obj, "changed_fields", ())),
-        version=version,
+        fields=changed,
+        version=version_made(action, obj, changed) if version is None else version,
         data=data,
         **who(actor),
     )
-    if version is None and (event.fields or action.value.endswith(".created")):
-        event.version = getattr(obj, "version", None)
-    if text:
-        unit.texts.append(EventText(event_id=event.id, text=text))
-        event.text_digest = text_digest(event.id, text)
-    unit.events.append(event)
-    unit.actor = actor
+    unit.keep(event, text, actor)
     return event
 
 
@@ -183,6 +187,20 @@ def erase_text(event_ids: Iterable[UUID]) -> int:
 def text_digest(event_id: UUID, text: str) -> bytes:
     """Return what an event keeps of its text: enough to prove it, and different for equal texts of two events."""
     return blind_index("digests", TEXT_DIGEST, event_id, text)
+
+
+def tell_changes(obj: models.Model | None) -> tuple[str, ...]:
+    """Return the fields that an object has saved since the last event told of it; each is told once."""
+    if not isinstance(obj, VersionedModel):
+        return ()
+    told, obj.changed_fields = obj.changed_fields, ()
+    return told
+
+
+def version_made(action: Action, obj: models.Model | None, changed: list[str]) -> int | None:
+    """Return the version that a change or a creation made; what changes nothing makes none."""
+    made: int | None = getattr(obj, "version", None) if changed or action.value.endswith(".created") else None
+    return made
 
 
 def who(actor: Actor) -> dict[str, object]:

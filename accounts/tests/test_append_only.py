@@ -6,7 +6,7 @@ from accounts import triggers
 from accounts.actor import Actor
 from accounts.models import Action, ChangeRecord, Event, User
 from accounts.services.unit_of_work import record_now
-from accounts.tests.factories import make_agent
+from accounts.tests.people import make_agent
 
 pytestmark = pytest.mark.django_db
 is_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
@@ -15,7 +15,7 @@ is_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'")
 
 @pytest.fixture
 def anna() -> User:
-    return make_agent("Anna")
+    return make_agent()
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def drop(table: str, trigger: str) -> None:
 @pytest.mark.parametrize("time", [1, 2])
 def test_evidence_refuses_again_after_a_test_was_flushed(time):
     assert not Event.objects.exists()
-    anna = make_agent("Anna")
+    anna = make_agent()
     record_now(Actor.of(anna), Action.PROFILE_CHANGED, anna)
     with pytest.raises(IntegrityError, match="append-only"):
         Event.objects.all().delete()

@@ -4,14 +4,14 @@ from django.db import connection
 from accounts.actor import Actor, acting, current_actor
 from accounts.models import Action, Agency, ChangeRecord, Role, User
 from accounts.services.unit_of_work import record, unit_of_work
-from accounts.tests.factories import make_agency, make_agent
+from accounts.tests.people import make_agency, make_agent
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def anna() -> User:
-    return make_agent("Marfa-Zinaida", make_agency("Hidden doors"), phone="79161112233")
+    return make_agent(make_agency("Hidden doors"), "Marfa-Zinaida", phone="79161112233")
 
 
 def newest() -> ChangeRecord:
@@ -56,7 +56,7 @@ def test_the_actor_in_force_is_named(anna):
 
 
 def test_the_actor_that_a_service_names_comes_before_the_one_in_force(anna):
-    vera = make_agent("Vera", anna.agency, head=True)
+    vera = make_agent(anna.agency, role=Role.HEAD)
     with acting(Actor.of(anna, address="192.0.2.1")), unit_of_work():
         anna.theme = "dark"
         anna.save_changes("theme")
@@ -73,7 +73,7 @@ def test_actors_in_force_nest(anna):
 
 
 def test_records_of_a_unit_are_written_in_one_statement_at_its_end(anna, django_assert_num_queries):
-    boris = make_agent("Boris", anna.agency)
+    boris = make_agent(anna.agency)
     with django_assert_num_queries(2 + 2 * 2 + 1) as queries, unit_of_work():  # savepoint; old row and save, twice
         for person in (anna, boris):
             person.theme = "dark"

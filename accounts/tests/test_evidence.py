@@ -13,7 +13,7 @@ from accounts.models import PLATFORM, Action, AgencyHead, Event, EventText, User
 from accounts.models.base import new_id
 from accounts.services import evidence
 from accounts.services.unit_of_work import erase_text, record_now
-from accounts.tests.factories import make_agency, make_agent
+from accounts.tests.people import make_agent
 from lk_site.encryption.keys import new_key
 from lk_site.errors import Stale, VersionRequired
 
@@ -25,7 +25,7 @@ EVENTS = 6
 @pytest.fixture
 def anna() -> User:
     """Anna, of an agency with six events, each with a text."""
-    anna = make_agent("Anna", make_agency())
+    anna = make_agent()
     actor = Actor.of(anna, address="192.0.2.1", request_id="r-1")
     for number in range(EVENTS):
         record_now(actor, Action.NOTE_ADDED, anna, deal_id=new_id(), client_id=new_id(), version=number, text="call")
@@ -145,7 +145,7 @@ def test_an_insertion_is_found(anna, with_head):
 
 
 def test_an_event_moved_to_another_agency_is_found_in_both(anna):
-    gleb = make_agent("Gleb")
+    gleb = make_agent()
     record_now(Actor.of(gleb), Action.CODE_SENT, gleb)
     with lifted():
         Event.objects.filter(pk=event(EVENTS).pk).update(agency_id=gleb.agency_id, seq=2)
@@ -246,7 +246,7 @@ def test_a_refusal_is_recorded_once_per_object_and_hour(anna):
     assert (first.object_type, first.object_id, first.action) == ("deal", deal_id, Action.ACCESS_REFUSED)
     assert evidence.refused(Actor.of(anna), "deal", deal_id) is None
     assert evidence.refused(Actor.of(anna), "deal", new_id())
-    assert evidence.refused(Actor.of(make_agent("Boris", anna.agency)), "deal", deal_id)
+    assert evidence.refused(Actor.of(make_agent(anna.agency)), "deal", deal_id)
     assert flaw(anna) == "None"
 
 

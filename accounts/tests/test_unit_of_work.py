@@ -11,14 +11,14 @@ from accounts.actor import Actor
 from accounts.models import PLATFORM, Action, AgencyHead, ChangeRecord, Event, EventText, User
 from accounts.services import evidence, limits
 from accounts.services.unit_of_work import OutsideUnitOfWork, erase_text, record, record_now, unit_of_work
-from accounts.tests.factories import make_agency, make_agent
+from accounts.tests.people import make_agency, make_agent
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def anna() -> User:
-    return make_agent("Anna", make_agency())
+    return make_agent()
 
 
 def events_of(agency_id: UUID) -> list[Event]:
@@ -66,6 +66,16 @@ def test_a_change_tells_its_fields_and_the_version_it_made(anna):
     assert (event.fields, event.version) == (["theme"], 2)
 
 
+def test_a_change_is_told_once(anna):
+    with unit_of_work():
+        anna.save_changes("theme")
+        anna.save_changes("language", "theme")
+        told = record(Actor.of(anna), Action.PROFILE_CHANGED, anna)
+        looked = record(Actor.of(anna), Action.PERSON_REVEALED, anna)
+    assert (told.fields, told.version) == (["theme", "language"], 3)
+    assert (looked.fields, looked.version) == ([], None)
+
+
 def test_what_changes_nothing_makes_no_version(anna):
     assert record_now(Actor.of(anna), Action.PERSON_REVEALED, anna).version is None
 
@@ -85,7 +95,7 @@ def test_evidence_is_written_after_everything_else(anna, django_assert_num_queri
 
 
 def test_agencies_are_locked_in_ascending_order(anna, django_assert_num_queries):
-    gleb = make_agent("Gleb")
+    gleb = make_agent()
     with django_assert_num_queries(8) as queries, unit_of_work():
         record(Actor.of(gleb), Action.PROFILE_CHANGED, gleb)
         record(Actor.of(anna), Action.PROFILE_CHANGED, anna)
