@@ -1,6 +1,7 @@
 """Where a request comes from. Limits, audit and sessions ask here, and nowhere else."""
 
 import ipaddress
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -54,6 +55,7 @@ def trusted_entry(header: str) -> str:
     return entries[max(len(entries) - hops, 0)].strip()
 
 
+@lru_cache(4096)
 def parsed(text: str) -> str | None:
     """Return an address without port, brackets and zone, an IPv4 one inside IPv6 as itself; None for anything else."""
     bare = text.strip()

@@ -23,6 +23,7 @@ REFUSABLE = ("deal_id", "client_id")  # names in routes of what a refusal is evi
 BEFORE_CONSENT_PAGES = frozenset(
     {
         "accounts:welcome",
+        "accounts:consent_document",
         "accounts:logout",
         "accounts:session_list",
         "accounts:session_end",

@@ -1,0 +1,46 @@
+"""What a page answers when a rule refuses and its view has no form to show that in."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+
+from lk_site.errors import DomainError
+from lk_site.problems import error_page, is_api, refusal
+
+OWN_PAGES = (403, 429)
+
+
+class PageRefusals:
+    """Shows refusals of rules on pages: a page of their own, or a message on the page that the button stands on."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if is_api(request):
+            return None
+        if isinstance(error, ObjectDoesNotExist):
+            return refusal(request, "not_found")
+        return refused_page(request, error) if isinstance(error, DomainError) else None
+
+
+def refused_page(request: HttpRequest, refused: DomainError) -> HttpResponse:
+    """Return the answer to a refusal; nothing was stored, and the page with the button is shown again."""
+    sentence = str(refused.errors[0].message if refused.errors else refused.detail)
+    shown = urlsplit(request.headers.get("Referer", ""))
+    if refused.status in OWN_PAGES or request.method != "POST" or shown.netloc != request.get_host():
+        response = error_page(request, refused.status, sentence)
+        wait: int | None = getattr(refused, "retry_after", None)
+        if wait is not None:
+            response["Retry-After"] = str(wait)
+        return response
+    messages.error(request, sentence)
+    return redirect(f"{shown.path}?{shown.query}" if shown.query else shown.path)
