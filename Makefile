@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock messages openapi bench clean
+.PHONY: help run test lint ruff mypy djlint bandit lock messages openapi bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -20,11 +20,19 @@ test: $(VENV)/.dev ## the whole suite on DATABASE_URL or SQLite (ARGS="-k words"
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "No Chromium: browser tests are skipped. On Debian: apt-get install chromium"
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
-lint: $(VENV)/.dev ## style, types, templates, security
+lint: ruff mypy djlint bandit ## style, types, templates, security
+
+ruff: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mypy: $(VENV)/.dev
 	LK_LOCAL=1 $(BIN)/mypy
+
+djlint: $(VENV)/.dev
 	$(BIN)/djlint --quiet --lint templates
+
+bandit: $(VENV)/.dev
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive lk_site accounts deals
 
 lock: $(VENV)/.dev ## write requirements*.txt again from requirements*.in
