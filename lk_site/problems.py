@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import TemplateDoesNotExist
 from django.utils import translation
+from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext_lazy as _
 
 from lk_site.answers import to_json
@@ -85,7 +86,7 @@ def problem(
             "status": status or own_status,
             "detail": sentence if detail is None else detail,
             "code": code,
-            "instance": request.path,
+            "instance": escape_uri_path(request.path),
             "request_id": getattr(request, "id", ""),
             "errors": [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in errors],
         }
