@@ -121,7 +121,7 @@ def limits_of_unknown(asker: Asker) -> list[Use]:
 def take_range(phone: str) -> None:
     """Count a number among those that differ only at the end; more than ten in an hour stop all for a day."""
     stopped = limits.blocked(RANGE, range_of(phone))
-    if stopped:
+    if stopped is not None:
         raise NoSend(stopped)
     if not limits.take(RANGE_NUMBER, phone):
         return  # counted within this hour

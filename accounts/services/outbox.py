@@ -38,8 +38,15 @@ def queue_sms(
     """Put a message into the outbox, in the caller's transaction, in place of what waits for the same challenge."""
     if challenge_id is not None:
         cancel_queued(challenge_id)
+    now = timezone.now()
     return SmsMessage.objects.create(
-        phone=phone, text=text, useless_at=useless_at, challenge_id=challenge_id, address=address
+        phone=phone,
+        text=text,
+        useless_at=useless_at,
+        challenge_id=challenge_id,
+        address=address,
+        created_at=now,
+        due_at=now,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +12,12 @@ from django.test import Client
 from accounts.actor import Actor
 from accounts.gateways import OutgoingSms, Sent
 from accounts.models import User
-from accounts.services import outbox, sessions
+from accounts.services import login, outbox, sessions
+from accounts.services.login import CodeRefused, LoggedIn, SentCode
 
 ANNA = "79169990001"
 STRANGER = "79260000001"  # nobody's phone
+ADDRESS = "198.51.100.7"
 
 
 @dataclass
@@ -65,9 +68,10 @@ def log_in(client: Client, phone: str = ANNA) -> Any:
     return give_code(client, phone, sent_code(phone))
 
 
-def wrong(code: str) -> str:
-    """Return a code that is not this one."""
-    return f"{(int(code) + 1) % 1_000_000:06}"
+def other_than(*codes: str, number: int = 0) -> str:
+    """Return six digits that are none of these codes; another one for each number."""
+    others = (code for code in (f"{step:06}" for step in range(1_000_000)) if code not in codes)
+    return next(islice(others, number, None))
 
 
 def signed_in(user: User, *, own_device: bool = False, address: str | None = "127.0.0.1") -> Client:
@@ -76,3 +80,16 @@ def signed_in(user: User, *, own_device: bool = False, address: str | None = "12
     opened = sessions.open_session(user, own_device=own_device, browser="", actor=Actor.nobody(address=address))
     client.cookies[settings.SESSION_COOKIE_NAME] = opened.key
     return client
+
+
+def send(phone: str = ANNA, *, token: str = "", device: str = "", address: str = ADDRESS) -> SentCode:
+    return login.send_code(phone, challenge_token=token, device_cookie=device, actor=Actor.nobody(address=address))
+
+
+def verify(code: str, token: str, *, phone: str = ANNA, address: str = ADDRESS) -> LoggedIn | None:
+    """Return what the code opened, or None where it was refused."""
+    actor = Actor.nobody(address=address)
+    try:
+        return login.verify_code(phone, code, challenge_token=token, own_device=False, browser="", actor=actor)
+    except CodeRefused:
+        return None

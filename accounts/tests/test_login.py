@@ -4,8 +4,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.models import Agency, Challenge, Session, SmsMessage, User
-from accounts.tests.logging_in import ANNA, STRANGER, ask_for_code, give_code, log_in, sent_code, wrong
+from accounts.models import Agency, User
+from accounts.tests.logging_in import ANNA, STRANGER, ask_for_code, give_code, log_in, sent_code
 from accounts.tests.people import make_agent
 
 pytestmark = pytest.mark.django_db
