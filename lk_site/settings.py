@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "lk_site.middleware.ConsentGate",
     "lk_site.middleware.Throttle",
     "lk_site.middleware.RefusalRecord",
+    "lk_site.middleware.refusals.PageRefusals",
     "accounts.kept_middleware.KeptFormMiddleware",
 ]
 ROOT_URLCONF = "lk_site.urls"
@@ -223,6 +224,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
+    "admin.E408",  # AuthenticationMiddleware: accounts.middleware gives requests their user, from the admin's own cookie
+    "admin.E410",  # SessionMiddleware: accounts.middleware.SessionMiddleware opens our own store
     "security.W002",  # XFrameOptionsMiddleware: the edge sends X-Frame-Options and frame-ancestors on every response
 ]
 

@@ -1,0 +1,119 @@
+"""Forms of deals: they check shapes and keep what was typed; rules are the services'."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from deals.models import Deal, DealKind, LostReason, PropertyType, Stage
+from lk_site.form_fields import DayField, LineField, MoneyField, PercentField, PhoneField, TextField
+
+PROPERTY_TYPES = [("", _("not said")), *PropertyType.choices]
+
+
+class VersionedForm(forms.Form):
+    """Carries the version that the page showed; a stale one becomes a conflict in the service."""
+
+    version = forms.IntegerField(min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput, required=False)
+
+
+class DealTermsForm(VersionedForm):
+    """What may change on a deal: address, price, property, commission, next step, notes."""
+
+    property_address = LineField(most=300, label=_("Address"), widget=forms.TextInput({"autocomplete": "off"}))
+    price = MoneyField(label=_("Price, ₽"))
+    commission_percent = PercentField(label=_("Commission, %"), required=False)
+    property_type = forms.ChoiceField(label=_("Property"), choices=PROPERTY_TYPES, required=False)
+    next_step_text = LineField(most=300, label=_("Next step"), required=False)
+    next_step_on = DayField(label=_("When"), required=False)
+    notes = TextField(most=5000, label=_("Notes"), required=False, widget=forms.Textarea({"rows": 4}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        text, day = cleaned.get("next_step_text"), cleaned.get("next_step_on")
+        if text and not day and "next_step_on" not in self.errors:
+            self.add_error("next_step_on", forms.ValidationError(_("Say by when."), code="required"))
+        if day and not text and "next_step_text" not in self.errors:
+            self.add_error("next_step_text", forms.ValidationError(_("Say what is to be done."), code="required"))
+        return cleaned
+
+    def terms(self) -> dict[str, Any]:
+        """Return the fields as `edit_deal` and `create_deal` take them."""
+        data, text = self.cleaned_data, self.cleaned_data["next_step_text"]
+        return {
+            "property_address": data["property_address"],
+            "price": data["price"],
+            "commission_percent": data["commission_percent"],
+            "property_type": data["property_type"],
+            "next_step": {"text": text, "due_on": data["next_step_on"]} if text else None,
+            "notes": data["notes"],
+        }
+
+    @staticmethod
+    def initial_of(deal: Deal) -> dict[str, Any]:
+        """Return what the form shows of a deal."""
+        return {
+            "version": deal.version,
+            "property_address": deal.property_address,
+            "price": deal.price,
+            "commission_percent": deal.commission_percent,
+            "property_type": deal.property_type,
+            "next_step_text": deal.next_step_text or "",
+            "next_step_on": deal.next_step_on,
+            "notes": deal.notes or "",
+        }
+
+
+class CreateDealForm(DealTermsForm):
+    """A new deal and whom it is for. `form_key` makes a double click one deal."""
+
+    form_key = forms.UUIDField(widget=forms.HiddenInput)
+    client_phone = PhoneField(label=_("Client's phone"))
+    client_name = LineField(
+        most=200, label=_("Client's name"), required=False, widget=forms.TextInput({"autocomplete": "off"})
+    )
+    kind = forms.ChoiceField(label=_("Kind of deal"), choices=DealKind, initial=DealKind.SALE, widget=forms.RadioSelect)
+    client = forms.UUIDField(widget=forms.HiddenInput, required=False)  # chosen on the page that showed both names
+
+    field_order = ("client_phone", "client_name", "kind", "property_address", "price", "commission_percent")
+
+    def deal(self) -> dict[str, Any]:
+        """Return the fields as `create_deal` takes them."""
+        data = self.cleaned_data
+        known = {"client": data["client"]}
+        typed = {"client_phone": data["client_phone"], "client_name": data["client_name"]}
+        return {**(known if data["client"] else typed), **self.terms(), "kind": data["kind"]}
+
+
+class MoveDealForm(VersionedForm):
+    """Where to, and what that stage asks for."""
+
+    to = forms.ChoiceField(label=_("Stage"), widget=forms.RadioSelect)
+    lost_reason = forms.ChoiceField(label=_("Why it was lost"), required=False)
+    comment = TextField(most=1000, label=_("Comment"), required=False, widget=forms.Textarea({"rows": 3}))
+
+    def __init__(self, *args: Any, stages: list[Stage], reasons: list[LostReason], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["to"].choices = [(stage.code, stage.name) for stage in stages]  # type: ignore[attr-defined]
+        self.fields["lost_reason"].choices = [  # type: ignore[attr-defined]
+            ("", _("choose")),
+            *((reason.code, reason.name) for reason in reasons),
+        ]
+
+
+class HandOverForm(VersionedForm):
+    """To whom."""
+
+    agent = forms.ChoiceField(label=_("To whom"), widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, agents: list[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["agent"].choices = [(str(agent.pk), agent.name or _("no name yet")) for agent in agents]  # type: ignore[attr-defined]
+
+
+class NoteForm(forms.Form):
+    """A note on a deal."""
+
+    text = TextField(most=5000, label=_("Note"), widget=forms.Textarea({"rows": 2}))
+    form_key = forms.UUIDField(widget=forms.HiddenInput, required=False)

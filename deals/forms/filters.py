@@ -1,0 +1,70 @@
+"""Filters of the list of deals, as an address carries them. A value that cannot be is shown and left out."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from deals.models import DealKind, Stage, StageKind
+from deals.services.listing import DealFilter
+from lk_site.form_fields import DayField, MoneyField
+from lk_site.formats import money_text
+
+BOUNDS = ("price_min", "price_max", "created_from", "created_to")
+ANY = [("", _("any"))]
+
+
+class DealFilterForm(forms.Form):
+    """What the list is narrowed to."""
+
+    status = forms.ChoiceField(choices=[*ANY, *StageKind.choices], required=False, widget=forms.HiddenInput)
+    kind = forms.ChoiceField(label=_("Kind of deal"), choices=[*ANY, *DealKind.choices], required=False)
+    stage = forms.ChoiceField(label=_("Stage"), required=False)
+    agent = forms.ChoiceField(label=_("Agent"), required=False)
+    price_min = MoneyField(label=_("Price from, ₽"), required=False)
+    price_max = MoneyField(label=_("Price to, ₽"), required=False)
+    created_from = DayField(label=_("Created from"), required=False)
+    created_to = DayField(label=_("Created to"), required=False)
+
+    def __init__(self, *args: Any, stages: list[Stage], agents: list[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = {stage.code: stage.name for stage in stages}
+        self.fields["stage"].choices = [*ANY, *named.items()]  # type: ignore[attr-defined]
+        if agents:
+            people = [(str(agent.pk), agent.name or _("no name yet")) for agent in agents]
+            self.fields["agent"].choices = [*ANY, *people]  # type: ignore[attr-defined]
+        else:
+            del self.fields["agent"]
+
+    def asked(self, text: str) -> DealFilter:
+        """Return the filter that the valid fields make, with the text that is looked for."""
+        data = self.cleaned_data
+        several = {name: (data[name],) for name in ("status", "kind", "stage") if data.get(name)}
+        bounds = {
+            name: data[name] for name in ("price_min", "price_max", "created_from", "created_to") if data.get(name)
+        }
+        agent = {"agent": (UUID(data["agent"]),)} if data.get("agent") else {}
+        return DealFilter(q=text, **several, **bounds, **agent)
+
+    def kept(self) -> list[tuple[str, str]]:
+        """Return the filters that are on as pairs for an address or for hidden inputs."""
+        return [(name, str(self.data[name])) for name in self.fields if self.data.get(name)]
+
+    def narrowing(self) -> dict[str, str]:
+        """Return the filters that are on, but for the status, which has its tabs: name and words for it."""
+        data = self.cleaned_data
+        return {name: self.words(name, data[name]) for name in data if name != "status" and data[name]}
+
+    def words(self, name: str, value: Any) -> str:
+        field = self.fields[name]
+        if isinstance(field, forms.ChoiceField):
+            return str(dict(field.choices).get(value, value))
+        if isinstance(value, date):
+            texts = {"created_from": _now("from %s"), "created_to": _now("to %s")}
+            return texts[name] % value.strftime("%d.%m.%Y")
+        texts = {"price_min": _now("from %s"), "price_max": _now("to %s")}
+        return texts[name] % money_text(value)

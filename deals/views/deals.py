@@ -1,0 +1,195 @@
+"""The card of a deal, and the forms that create and edit one."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.actor import Actor, ActorRequest
+from accounts.kept_middleware import kept_initial
+from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
+from deals.forms.deals import CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
+from deals.models import Client, Deal, LostReason, Stage
+from deals.presenters import Reader, client_name, deal_buttons, deal_card, phones_of, stage_steps, undo_button
+from deals.services import deals
+from deals.services.clients import ClientExists
+from deals.services.looks import look_at
+from deals.timeline_page import timeline_page
+from deals.views.conflicts import deal_conflict
+from lk_site.errors import Invalid, Stale
+from lk_site.flashes import flash
+from lk_site.form_fields import show_refusal
+from lk_site.formats import phone_text
+
+NOT_TEXT = ("csrfmiddlewaretoken", "form_key", "client")
+
+
+@require_safe
+def deal_detail(request: ActorRequest, deal_id: UUID) -> HttpResponse:
+    """Show a deal. To its own agent the number is shown, and that is recorded."""
+    deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
+    return card_page(request, deal, note_form(request, deal))
+
+
+def card_page(request: ActorRequest, deal: Deal, note: NoteForm, *, status: int = 200) -> HttpResponse:
+    """Render the card of a deal, with what was typed into its note form."""
+    actor, reader = request.actor, Reader.of(request.actor)
+    is_open = look_at(deal.client, actor=actor)
+    stages, can = stages_of(deal), deal_buttons(deal, actor)
+    context = {
+        "deal": deal_card(deal, reader),
+        "phones": phones_of(deal.client, is_open=is_open),
+        "reveal_url": "" if is_open else reverse("deals:client_reveal", args=[deal.client_id]),
+        "stages": stage_steps(stages, deal),
+        "next_stage": next_stage(stages, deal),
+        "move_form": move_form(deal, stages) if can["move"] else None,
+        "note_form": note,
+        "can": can,
+        "undo": undo_button(deal, actor, reader),
+        **timeline_page(request, deal, reader),
+    }
+    return render(request, "deals/deal_detail.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def deal_create(request: ActorRequest) -> HttpResponse:
+    """Create a deal, once for however many clicks."""
+    if request.method != "POST":
+        return form_page(request, CreateDealForm(initial=new_deal(request)))
+    form = CreateDealForm(request.POST)
+    if not form.is_valid():
+        return form_page(request, form, status=422)
+    try:
+        return redirect(created(request, form))
+    except FormAlreadyUsed as used:
+        return exists_page(request, used)
+    except ClientExists as clash:
+        return form_page(request, form, status=409, client_clash=clash_of(clash.existing, form))
+    except Invalid as refused:
+        show_refusal(form, refused)
+        return form_page(request, form, status=422)
+
+
+def created(request: ActorRequest, form: CreateDealForm) -> str:
+    """Create the deal and return its address; a repeat of the same form returns the same one."""
+
+    def effect() -> tuple[str, UUID]:
+        deal = deals.create_deal(**form.deal(), actor=request.actor)
+        return reverse("deals:deal_detail", args=[deal.pk]), deal.pk
+
+    key = str(form.cleaned_data["form_key"])
+    text = text_of_form(dict(request.POST.lists()), NOT_TEXT)
+    return once("form deal_create", key, text, actor=request.actor, effect=effect)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def deal_edit(request: ActorRequest, deal_id: UUID) -> HttpResponse:
+    """Change a deal. Where somebody else was quicker, both values are shown and neither is lost."""
+    deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
+    if request.method != "POST":
+        return form_page(request, DealTermsForm(initial=DealTermsForm.initial_of(deal) | kept_initial(request)), deal)
+    if "carry" in request.POST:
+        return form_page(request, deal_conflict(carried(request.POST, deal), deal), deal)
+    form = DealTermsForm(request.POST)
+    if not form.is_valid():
+        return form_page(request, form, deal, status=422)
+    try:
+        version = form.cleaned_data["version"]
+        saved = deals.edit_deal(deal_id, form.terms(), actor=request.actor, version=version)
+    except Stale as stale:
+        fresh = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
+        return form_page(request, deal_conflict(request.POST, fresh), fresh, status=stale.status)
+    except Invalid as refused:
+        show_refusal(form, refused)
+        return form_page(request, form, deal, status=422)
+    flash(request, _("Saved.") if saved.version != version else _("Nothing was changed."))
+    return redirect("deals:deal_detail", deal_id)
+
+
+# --- pages
+
+
+def form_page(
+    request: ActorRequest, form: DealTermsForm, deal: Deal | None = None, *, status: int = 200, **context: Any
+) -> HttpResponse:
+    named = {"id": deal.pk, "number": deal.number} if deal else None
+    return render(request, "deals/deal_form.html", {"form": form, "deal": named, **context}, status=status)
+
+
+def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:
+    """Say that the form became a deal already, and offer to carry the new text into it or into another deal."""
+    deal = Deal.objects.visible_to(request.actor).whole().filter(pk=used.object_id).first()
+    data = request.POST.copy()
+    data["form_key"] = str(uuid4())
+    form = CreateDealForm(data)
+    if deal is None:  # thrown away or handed over meanwhile
+        return form_page(request, form)
+    context = {
+        "deal": {"number": deal.number, "url": used.target, "client_name": client_name(deal.client)},
+        "form": form,
+        "edit_url": reverse("deals:deal_edit", args=[deal.pk]),
+        "create_url": reverse("deals:deal_create"),
+    }
+    return render(request, "deals/deal_exists.html", context, status=409)
+
+
+def new_deal(request: ActorRequest) -> dict[str, Any]:
+    """Return what a new form starts with: its one-time key, what was lost, or the client it was opened for."""
+    return {"form_key": uuid4(), **for_client(request), **kept_initial(request)}
+
+
+def for_client(request: ActorRequest) -> dict[str, Any]:
+    try:
+        client = Client.objects.visible_to(request.actor).whole().get(pk=UUID(request.GET.get("client", "")))
+    except (ValueError, Client.DoesNotExist):
+        return {}
+    if not look_at(client, actor=request.actor):
+        return {"client_name": client.name or ""}
+    return {"client_phone": phone_text(client.numbers[0]), "client_name": client.name or ""}
+
+
+def clash_of(existing: Client, form: CreateDealForm) -> dict[str, Any]:
+    return {
+        "id": existing.pk,
+        "name": client_name(existing),
+        "url": reverse("deals:client_detail", args=[existing.pk]),
+        "typed_name": form.cleaned_data["client_name"],
+    }
+
+
+def carried(typed: QueryDict, deal: Deal) -> QueryDict:
+    """Return what was typed into the form of a new deal as if into that deal's own form."""
+    data = typed.copy()
+    data["version"] = str(deal.version)
+    return data
+
+
+# --- parts of the card
+
+
+def stages_of(deal: Deal) -> list[Stage]:
+    return list(Stage.objects.filter(pipeline_id=deal.stage.pipeline_id).order_by("position"))
+
+
+def reasons_for(actor: Actor) -> list[LostReason]:
+    return list(LostReason.objects.filter(agency_id=actor.agency_id).order_by("position"))
+
+
+def next_stage(stages: list[Stage], deal: Deal) -> Stage | None:
+    """Return the stage that usually comes next, None for a closed deal."""
+    later = [stage for stage in stages if stage.position > deal.stage.position]
+    return later[0] if deal.is_open and later else None
+
+
+def move_form(deal: Deal, stages: list[Stage]) -> MoveDealForm:
+    reasons = list(LostReason.objects.filter(agency_id=deal.agency_id).order_by("position"))
+    return MoveDealForm(initial={"version": deal.version}, stages=stages, reasons=reasons, auto_id="move_%s")
+
+
+def note_form(request: ActorRequest, deal: Deal) -> NoteForm:
+    action = reverse("deals:note_add", args=[deal.pk])
+    return NoteForm(initial={"form_key": uuid4(), **kept_initial(request, action)})
