@@ -31,6 +31,8 @@ REFUSED_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udff
 MESSAGES: dict[str, "_StrOrPromise"] = {
     "bad_character": _("The text has a character that cannot be stored."),
     "duplicate_key": _("This name stands here twice."),
+    "not_an_object": _("This must be an object."),
+    "unknown_field": _("There is no such field here."),
     "number_out_of_range": _("This number is too long."),
     "number_not_finite": _("JSON has no such number."),
     "too_deep": _("This is nested too deep."),
@@ -171,7 +173,10 @@ def no_number(text: str) -> Refused:
 
 
 def known_parameters(run: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Refuse query parameters that the operation does not declare. For `api.add_decorator(…, mode="view")`."""
+    """Refuse what the operation does not declare: parameters of the query, and a body where it takes none.
+
+    For `api.add_decorator(…, mode="view")`.
+    """
     operation: Operation = inspect.unwrap(run).__self__
     queries = [model for model in operation.models if model.__ninja_param_source__ == "query"]
     known = frozenset(name for model in queries for name in model.__ninja_flatten_map__)
@@ -181,8 +186,9 @@ def known_parameters(run: Callable[..., HttpResponse]) -> Callable[..., HttpResp
     @functools.wraps(run)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         request.operation = operation  # type: ignore[attr-defined]
-        if request.META.get("QUERY_STRING") and (errors := list(wrong_parameters(request, known, lists))):
-            return domain_problem(request, first_refusal(request, errors, has_body=has_body))
+        errors = list(wrong_parameters(request, known, lists)) if request.META.get("QUERY_STRING") else []
+        if (errors or not has_body) and (refused := first_refusal(request, errors, has_body=has_body)):
+            return domain_problem(request, refused)
         return run(request, *args, **kwargs)
 
     return checked
@@ -202,13 +208,22 @@ def wrong_parameters(request: HttpRequest, known: frozenset[str], lists: frozens
             yield FieldError("?" + REFUSED_CHARACTER.sub("", name)[:NAME_CHARACTERS], code, MESSAGES[code])
 
 
-def first_refusal(request: HttpRequest, errors: list[FieldError], *, has_body: bool) -> DomainError:
+def first_refusal(request: HttpRequest, errors: list[FieldError], *, has_body: bool) -> DomainError | None:
     """Return the refusal of a query, or that of the body where there is no JSON: 400 comes before 422."""
     try:
-        if has_body and request.body:
-            parse(request.body)
+        body = parse(request.body) if request.body else {}
+        errors = errors if has_body else [*errors, *unknown_fields(body)]
     except NotJson as refused:
         return refused
     except Unfit as refused:
         errors = errors + refused.errors
-    return Unfit(errors=errors)
+    return Unfit(errors=errors) if errors else None
+
+
+def unknown_fields(body: Any) -> Iterator[FieldError]:
+    """Yield what is wrong with a body where none is taken: everything but nothing and `{}`."""
+    if not isinstance(body, dict):
+        yield FieldError("", "not_an_object", MESSAGES["not_an_object"])
+        return
+    for name in body:
+        yield FieldError(step(name), "unknown_field", MESSAGES["unknown_field"])

@@ -147,6 +147,23 @@ class TestOverHttp:
         response = client_of(anna).post(ADDRESS.format(anna.pk) + "?x=1", b"{", "application/json")
         assert response.status_code == 400
 
+    @pytest.mark.parametrize(
+        ("body", "status", "pointers"),
+        [
+            (b"", 202, []),
+            (b"{}", 202, []),
+            (b'{"name": "a", "b": {}}', 422, ["/name", "/b"]),
+            (b"[]", 422, [""]),
+            (b'{"a": 1, "a": 2}', 422, ["/a"]),
+            (b"{", 400, []),
+        ],
+    )
+    def test_an_operation_that_takes_no_body_ignores_none(self, body: bytes, status: int, pointers: list[str]):
+        response = client_of().post("/api/v1/auth/knock", body, "application/json")
+        assert response.status_code == status
+        if status != 202:
+            assert [error["pointer"] for error in response.json()["errors"]] == pointers
+
     def test_sentences_are_in_the_language_asked_for(self):
         anna = person("79161234567")
         client = client_of(anna, **{"Accept-Language": "ru"})
