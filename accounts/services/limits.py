@@ -24,6 +24,7 @@ from lk_site.errors import LimitReached
 
 Part = str | bytes | UUID
 
+# The statements are made of the name of our own table and of placeholders; every value is a parameter.
 TABLE = Counter._meta.db_table
 IS_OVER = f"{TABLE}.window_ends_at <= %(now)s"
 IS_FREE = f"({TABLE}.blocked_until IS NULL OR {TABLE}.blocked_until <= %(now)s)"
@@ -35,7 +36,7 @@ ON CONFLICT (key) DO UPDATE SET
   window_ends_at = CASE WHEN {IS_OVER} THEN excluded.window_ends_at ELSE {TABLE}.window_ends_at END
 WHERE {IS_FREE} AND ({IS_OVER} OR {TABLE}.count < CASE excluded.key {{limits}} END)
 RETURNING key, count
-"""
+"""  # nosec B608
 
 TRY = f"""
 INSERT INTO {TABLE} (key, name, count, window_ends_at, level) VALUES (%(key)s, %(name)s, 1, %(end)s, 0)
@@ -46,7 +47,7 @@ ON CONFLICT (key) DO UPDATE SET
   level = {{level}} + CASE WHEN {{is_last}} THEN 1 ELSE 0 END
 WHERE {IS_FREE}
 RETURNING count, blocked_until
-"""
+"""  # nosec B608
 IS_LAST_TRY = f"%(limit)s <= CASE WHEN {IS_OVER} THEN 1 ELSE {TABLE}.count + 1 END"
 LEVEL = f"CASE WHEN {TABLE}.blocked_until <= %(calm_since)s THEN 0 ELSE {TABLE}.level END"
 
@@ -60,7 +61,7 @@ ON CONFLICT (key) DO UPDATE SET
   level = {{level}} + 1
 WHERE {IS_FREE}
 RETURNING blocked_until
-"""
+"""  # nosec B608
 
 
 @dataclass(frozen=True, slots=True)
