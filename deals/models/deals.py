@@ -62,8 +62,12 @@ class DealQuerySet(EncryptedQuerySet["Deal"]):
         return named.prefetch_related("client__phones")
 
     def lock(self, pk: UUID) -> "Deal":
-        """Return one deal with all that a card shows, its row locked. Lock its client, if at all, before it."""
-        return self.whole().select_for_update(of=("self",)).get(pk=pk)
+        """Lock one deal, and return it with all that a card shows. Lock its client, if at all, before it.
+
+        Two statements: PostgreSQL drops a row from a join that waited for its lock and finds another stage in it.
+        """
+        self.select_for_update().values_list("pk").get(pk=pk)
+        return self.whole().get(pk=pk)
 
     def outlived(self, now: datetime) -> Self:
         """Deals whose time in the trash is over."""

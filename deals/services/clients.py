@@ -52,7 +52,7 @@ def create_client(
     """
     agent = agent or own_agent(actor)
     check_numbers(phones)
-    lock_agent(agent.pk)
+    lock_agents(agent.pk)
     refuse_taken(phones, agent_id=agent.pk, agency_id=agency_of(agent))
     return add_client(agent, phones, name=name, email=email, notes=notes, actor=actor)
 
@@ -78,8 +78,7 @@ def edit_client(client_id: UUID, changes: Mapping[str, Any], *, actor: Actor, ve
         setattr(client, field, changes[field] or None)
     client.save_changes(*fields)
     if {"name", "phones"} & set(changed):
-        ClientToken.objects.filter(client=client).delete()
-        add_tokens(client)
+        renew_tokens(client)
     record(actor, Action.CLIENT_CHANGED, client, fields=changed)
     return client
 
@@ -145,6 +144,14 @@ def add_client(
     return client
 
 
+def give_name(client: Client, name: str, *, actor: Actor) -> None:
+    """Name a locked client who had no name."""
+    client.name = name
+    client.save_changes("name")
+    renew_tokens(client)
+    record(actor, Action.CLIENT_CHANGED, client)
+
+
 def own_agent(actor: Actor) -> User:
     """Return the agent who asks; what he creates belongs to him."""
     assert actor.user is not None
@@ -156,14 +163,15 @@ def agency_of(agent: User) -> UUID:
     return agent.agency_id
 
 
-def lock_agent(agent_id: UUID) -> None:
-    """Let one transaction at a time give numbers to clients of an agent, so that none is given twice."""
-    User.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=agent_id)
+def lock_agents(*agent_ids: UUID) -> None:
+    """Let one transaction at a time give numbers to clients of these agents, so that none is given twice."""
+    agents = User.objects.filter(pk__in=agent_ids).order_by("pk")
+    list(agents.select_for_update(no_key=True).values_list("pk"))
 
 
 def lock_agent_of(client_id: UUID, actor: Actor) -> None:
     """Lock the agent of a client before the client itself. Raises Client.DoesNotExist for one the actor may not see."""
-    lock_agent(Client.objects.of_actor(actor).values_list("agent_id", flat=True).get(pk=client_id))
+    lock_agents(Client.objects.of_actor(actor).values_list("agent_id", flat=True).get(pk=client_id))
 
 
 def refuse_taken(phones: Iterable[str], *, agent_id: UUID, agency_id: UUID, besides: Client | None = None) -> None:
@@ -204,6 +212,11 @@ def replace_numbers(client: Client, phones: Sequence[str]) -> None:
 def add_numbers(client: Client, phones: Sequence[str]) -> None:
     ClientPhone.objects.bulk_create(ClientPhone.of(client, position, phone) for position, phone in enumerate(phones))
     client.numbers = list(phones)
+
+
+def renew_tokens(client: Client) -> None:
+    ClientToken.objects.filter(client=client).delete()
+    add_tokens(client)
 
 
 def add_tokens(client: Client) -> None:

@@ -13,10 +13,20 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actor import Actor
 from accounts.models import Action, User
 from accounts.services.unit_of_work import record, unit_of_work
-from deals.models import Client, ClientPhone, Deal, DealCounter, DealKind, Stage
+from deals.models import (
+    COMMISSION_AT_MOST,
+    PRICE_AT_LEAST,
+    PRICE_AT_MOST,
+    Client,
+    ClientPhone,
+    Deal,
+    DealCounter,
+    DealKind,
+    Stage,
+)
 from deals.services import clients
 from deals.services.permissions import may
-from lk_site.errors import Invalid
+from lk_site.errors import FieldError, Invalid
 from lk_site.text import fold
 
 EDITABLE = ("property_address", "price", "property_type", "commission_percent", "next_step", "notes")
@@ -50,7 +60,7 @@ def create_deal(
     price: Decimal,
     actor: Actor,
     client: UUID | None = None,
-    client_phone: str = "",
+    client_phone: str | None = "",
     client_name: str | None = None,
     kind: str = DealKind.SALE,
     agent: User | None = None,
@@ -60,13 +70,16 @@ def create_deal(
 
     It is for the agent's own `client`, or for whoever has `client_phone` (digits with country code): a live client is
     taken, a trashed one of the same name comes back, else one is created.
-    Raises ClientExists if the taken one has another name, Invalid for a client that is not the agent's.
+    Raises ClientExists if the taken one has another name, Invalid for a client that is not the agent's, for none or
+    two ways to name him, and for a price or a percentage that cannot be.
     """
+    refuse_two_clients(client, client_phone, client_name)
+    refuse_out_of_range({"price": price, **terms})
     agent = agent or clients.own_agent(actor)
-    stage = lock_agent_for(agent, kind)
-    person = named_client(client, agent) if client else client_for(client_phone, client_name or "", agent, actor=actor)
+    stage, now = lock_agent_for(agent, kind), timezone.now()
+    person = named_client(client, agent) if client else client_for(client_phone, client_name, agent, actor=actor)
     deal = Deal(agency_id=clients.agency_of(agent), agent=agent, client=person, kind=kind, stage=stage)
-    deal.created_at = deal.updated_at = deal.stage_since = timezone.now()
+    deal.created_at = deal.updated_at = deal.stage_since = now
     for field, value in {"property_address": property_address, "price": price, **terms}.items():
         put(deal, field, value)
     raise_newest_deal(person, deal)
@@ -85,6 +98,7 @@ def edit_deal(deal_id: UUID, changes: Mapping[str, Any], *, actor: Actor, versio
     deal = Deal.objects.visible_to(actor).lock(deal_id)
     may(actor, Action.DEAL_CHANGED, deal)
     deal.require_version(version)
+    refuse_out_of_range(changes)
     changed = [field for field in EDITABLE if field in changes and put(deal, field, changes[field])]
     if not changed:
         return deal
@@ -132,8 +146,10 @@ def lock_agent_for(agent: User, kind: str) -> Stage:
     return Stage.from_json(User.objects.select_for_update(no_key=True).values_list(first, flat=True).get(pk=agent.pk))
 
 
-def client_for(phone: str, name: str, agent: User, *, actor: Actor) -> Client:
-    """Return whom a new deal is for, locked. The agent is locked already. Raises ClientExists."""
+def client_for(phone: str | None, name: str | None, agent: User, *, actor: Actor) -> Client:
+    """Return whom a new deal is for, locked. The agent is locked already. Raises ClientExists, Invalid."""
+    if not phone:
+        raise Invalid.at("client_phone", "required", _("Write the client's phone."))
     client = client_with(phone, agent)
     if client is None or (client.deleted_at is not None and has_other_name(client, name)):
         return clients.add_client(agent, [phone], name=name, actor=actor)
@@ -141,6 +157,8 @@ def client_for(phone: str, name: str, agent: User, *, actor: Actor) -> Client:
         raise clients.ClientExists(client)
     if client.deleted_at is not None:
         clients.bring_back(client, actor=actor)
+    if name and not client.name:
+        clients.give_name(client, name, actor=actor)
     return client
 
 
@@ -160,8 +178,9 @@ def client_with(phone: str, agent: User) -> Client | None:
     return row.client if row else None
 
 
-def has_other_name(client: Client, name: str) -> bool:
-    return bool(name) and fold(name) != fold(client.name or "")
+def has_other_name(client: Client, name: str | None) -> bool:
+    """Tell whether somebody else is meant; who has no name yet may get one."""
+    return bool(name and client.name) and fold(name or "") != fold(client.name or "")
 
 
 def raise_newest_deal(client: Client, deal: Deal) -> None:
@@ -175,11 +194,29 @@ def lock_client_of(deal_id: UUID, actor: Actor) -> Client:
     """Lock the client of a trashed deal, and his agent before him. Raises Deal.DoesNotExist."""
     trashed = Deal.objects.trashed_visible_to(actor).values_list("agent_id", "client_id")
     agent_id, client_id = trashed.get(pk=deal_id)
-    clients.lock_agent(agent_id)
+    clients.lock_agents(agent_id)
     return Client.objects.lock(client_id)
 
 
+def refuse_two_clients(client: UUID | None, phone: str | None, name: str | None) -> None:
+    """Raise Invalid where whom a deal is for is said twice."""
+    if client and (phone or name):
+        raise Invalid.at("client", "client_or_phone", _("Name a known client, or a phone and a name, not both."))
+
+
 # --- fields
+
+
+def refuse_out_of_range(fields: Mapping[str, Any]) -> None:
+    """Raise Invalid for a price or a percentage that cannot be."""
+    price, percent, errors = fields.get("price"), fields.get("commission_percent"), []
+    if price is not None and not PRICE_AT_LEAST <= price <= PRICE_AT_MOST:
+        sentence = _("A price is more than 0 and less than a trillion roubles.")
+        errors.append(FieldError("price", "out_of_range", sentence))
+    if percent is not None and not 0 <= percent <= COMMISSION_AT_MOST:
+        errors.append(FieldError("commission_percent", "out_of_range", _("A commission is 0 to 100 %.")))
+    if errors:
+        raise Invalid(errors=errors)
 
 
 def put(deal: Deal, field: str, value: Any) -> bool:

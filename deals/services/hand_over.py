@@ -8,7 +8,7 @@ from accounts.actor import Actor
 from accounts.models import Action, User
 from accounts.services.unit_of_work import record, unit_of_work
 from deals.models import Client, ClientPhone, Deal
-from deals.services.clients import add_client, lock_agent
+from deals.services.clients import add_client, lock_agents
 from deals.services.deals import raise_newest_deal
 from deals.services.permissions import may
 from lk_site.errors import DomainError, Invalid
@@ -48,14 +48,14 @@ def hand_over_deal(deal_id: UUID, agent_id: UUID, *, actor: Actor, version: int 
 
 
 def lock_taker(deal: Deal, agent_id: UUID) -> User:
-    """Lock and return the agent who takes the deal. Raises SameAgent, Invalid."""
+    """Lock both agents, and return the one who takes the deal. Raises SameAgent, Invalid."""
     if agent_id == deal.agent_id:
         raise SameAgent
     try:
         agent = User.objects.agents().active().get(pk=agent_id, agency_id=deal.agency_id)
     except User.DoesNotExist:
         raise Invalid.at("agent", "agent_unknown", _("There is no such agent here.")) from None
-    lock_agent(agent.pk)
+    lock_agents(deal.agent_id, agent.pk)
     return agent
 
 

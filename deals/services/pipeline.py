@@ -96,7 +96,7 @@ def undo_move(deal_id: UUID, *, actor: Actor, version: int | None) -> Deal:
 
 def can_undo(deal: Deal, *, actor: Actor, now: datetime) -> bool:
     """Tell whether `undo_move` would put the deal back now."""
-    if deal.deleted_at is not None or now - deal.stage_since > settings.UNDO_WITHIN:
+    if deal.deleted_at is not None or now - deal.updated_at > settings.UNDO_WITHIN:
         return False
     move = last_move(deal)
     return move is not None and move.actor_id == actor.user_id and now - move.at <= settings.UNDO_WITHIN
