@@ -1,6 +1,7 @@
 """Forms about the person who is signed in: profile and welcome."""
 
 from functools import cache
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -27,10 +28,10 @@ RUSSIAN_ZONES = (  # west to east; the rest of the world follows by name
 
 
 @cache
-def zone_choices() -> list[object]:
+def zone_choices() -> list[tuple[Any, list[tuple[str, Any]]]]:
     """Return Russia's zones by their cities, then all places of the world by their names."""
     russian = {name for name, _label in RUSSIAN_ZONES}
-    others = [(name, name.replace("_", " ")) for name in sorted(time_zones() - russian)]
+    others: list[tuple[str, Any]] = [(name, name.replace("_", " ")) for name in sorted(time_zones() - russian)]
     return [(_("Russia"), list(RUSSIAN_ZONES)), (_("The world"), others)]
 
 
@@ -52,7 +53,7 @@ class ProfileForm(forms.Form):
         required=False,
         choices=[("", _("As the browser asks")), ("ru", "Русский"), ("en", "English")],
     )
-    time_zone = forms.ChoiceField(label=_("Time zone"), choices=zone_choices)
+    time_zone = forms.ChoiceField(label=_("Time zone"), choices=lambda: zone_choices())
     theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
 
 

@@ -2,9 +2,11 @@
 
 from ninja import Router
 
-from accounts.api import auth
+from accounts.api import auth, me
 
 routers: list[tuple[str, Router]] = [  # (prefix, router)
     ("/auth", auth.auth),
+    ("/me", me.me),
     ("/me/sessions", auth.own_sessions),
+    ("/agents", me.agents),
 ]

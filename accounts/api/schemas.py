@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
 from ninja import Schema
 
 from accounts.models import User
@@ -16,11 +17,12 @@ class AgencyOut(Schema):
 
 
 class ConsentDueOut(Schema):
-    """A text to agree to: `blocks_from` is the day from which nothing goes on without it."""
+    """A text to agree to: `blocks_from` is the day from which nothing goes on without it, `text` where it is read."""
 
     document: str
     version: str
     blocks_from: str
+    text: str
 
 
 class MeOut(Schema):
@@ -50,7 +52,12 @@ def me_of(user: User) -> dict[str, Any]:
         "time_zone": user.time_zone,
         "theme": user.theme,
         "consents_due": [
-            {"document": text.document, "version": text.version, "blocks_from": text.blocks_from.isoformat()}
+            {
+                "document": text.document,
+                "version": text.version,
+                "blocks_from": text.blocks_from.isoformat(),
+                "text": reverse("accounts:consent_document", args=[text.document, text.version]),
+            }
             for text in consents.consents_due(user)
         ],
     }

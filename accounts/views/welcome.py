@@ -44,8 +44,7 @@ def is_welcomed(request: ActorRequest, form: WelcomeForm, text: ConsentText) -> 
     except Invalid as refused:
         for error in refused.errors:
             form.add_error(None, str(error.message))
-        form.data = form.data.copy()
-        form.data["version"] = text.version
+        form.data = {**form.data, "version": text.version}
         return False
     return True
 
