@@ -1,9 +1,8 @@
 """What was typed is not lost: a form that met an ended session or an old CSRF token comes back filled, not sent."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -16,6 +15,7 @@ from accounts import cookies
 from accounts.actor import ActorRequest
 from accounts.services import kept_forms
 from accounts.services.kept_forms import Values
+from accounts.services.session_store import SessionStore
 from lk_site.flashes import flash
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -42,7 +42,8 @@ class KeptFormMiddleware:
 def after_post(request: ActorRequest, response: HttpResponseBase, token: str) -> None:
     """Keep what nobody could send, and forget what was sent, or what another person had lost here."""
     user_id = request.actor.user_id
-    now_in: UUID | None = getattr(request.session.row, "user_id", None)
+    row = cast(SessionStore, request.session).row
+    now_in = row.user_id if row else None
     if user_id is None and now_in is None:
         keep_lost(request, response, token)
     elif token and user_id == now_in and user_id and response.status_code < 400:
@@ -53,7 +54,7 @@ def after_post(request: ActorRequest, response: HttpResponseBase, token: str) ->
 
 def keep_lost(request: ActorRequest, response: HttpResponseBase, token: str) -> None:
     """Keep the form if it was meant for a page of a person whose session has ended."""
-    former: UUID | None = request.session.former_user_id
+    former = cast(SessionStore, request.session).former_user_id
     if former is None or not is_for_a_person(request) or not is_from_our_page(request):
         return
     values = typed_values(request)

@@ -46,9 +46,9 @@ class StaffLoginForm(forms.Form):
 class StaffSite(AdminSite):
     """Where staff look after people and deals. Everything they change goes through services."""
 
-    site_title = _("LK admin")  # type: ignore[assignment]
-    site_header = _("LK admin")  # type: ignore[assignment]
-    index_title = _("What to look after")  # type: ignore[assignment]
+    site_title = _("LK admin")
+    site_header = _("LK admin")
+    index_title = _("What to look after")
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -67,7 +67,7 @@ class StaffSite(AdminSite):
         if form.is_valid() and is_let_in(request, form):
             return redirect(onward(request))
         context = {**self.each_context(request), "title": _("Log in"), "form": form, "next": onward(request)}
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return TemplateResponse(request, "admin/login.html", context, status=422 if form.is_bound else 200)
 
     @method_decorator([never_cache, login_not_required])

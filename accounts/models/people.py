@@ -57,7 +57,7 @@ class Theme(models.TextChoices):
     DARK = "dark", _("dark")
 
 
-class UserQuerySet(EncryptedQuerySet["User"]):
+class UserQuerySet(EncryptedQuerySet["User"]):  # type: ignore[override]
     def active(self) -> Self:
         return self.filter(is_active=True)
 

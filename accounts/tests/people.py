@@ -27,7 +27,11 @@ def make_agency(name: str = "Ключ") -> Agency:
 
 
 def make_agent(
-    agency: Agency | None = None, name: str = "Анна Агеева", role: str = Role.AGENT, phone: str = "", **fields: object
+    agency: Agency | None = None,
+    name: str | None = "Анна Агеева",
+    role: str = Role.AGENT,
+    phone: str = "",
+    **fields: object,
 ) -> User:
     """An agent who has agreed to the text in force."""
     newest = consents.CONSENTS[-1].version
