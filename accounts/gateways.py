@@ -106,8 +106,11 @@ class FileGateway:
             "text": sms.text,
             "code": code[1] if code else "",
         }
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError:
+            raise TryAgain from None
         return Sent(gateway_id="", status=100)
 
     def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
@@ -139,8 +142,8 @@ class SmsRu:
     def send(self, sms: OutgoingSms) -> Sent:
         answer = self._ask("/sms/send", self._message(sms), idempotency_key=str(sms.id))
         self._refuse_failed(answer)
-        mine = answer.get("sms", {}).get(sms.phone)
-        if not isinstance(mine, dict):
+        mine = parts_of(answer).get(sms.phone)
+        if mine is None:
             raise TryAgain
         status = status_of(mine)
         if status in self.REPEATED and sms.attempt > 1:  # an earlier try arrived, only its answer was lost
@@ -151,9 +154,8 @@ class SmsRu:
     def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
         answer = self._ask("/sms/status", {"sms_id": ",".join(gateway_ids)})
         self._refuse_failed(answer)
-        told = answer.get("sms", {})
-        known = {key: told[key] for key in gateway_ids if isinstance(told.get(key), dict) and status_of(told[key]) > 0}
-        return {key: self._report(part) for key, part in known.items()}
+        told = parts_of(answer)
+        return {key: self._report(told[key]) for key in gateway_ids if key in told and status_of(told[key]) > 0}
 
     def _message(self, sms: OutgoingSms) -> dict[str, str]:
         fields = {"to": sms.phone, "msg": sms.text, "ttl": str(max(1, sms.minutes))}
@@ -211,6 +213,12 @@ def parsed(text: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise TryAgain
     return answer
+
+
+def parts_of(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what an answer says of each phone or message."""
+    parts = answer.get("sms")
+    return {key: part for key, part in parts.items() if isinstance(part, dict)} if isinstance(parts, dict) else {}
 
 
 def status_of(part: dict[str, Any]) -> int:
