@@ -26,7 +26,7 @@ ruff: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-mypy: $(VENV)/.dev
+mypy: $(VENV)/.dev var/keys.json
 	LK_LOCAL=1 $(BIN)/mypy
 
 djlint: $(VENV)/.dev
@@ -39,12 +39,12 @@ lock: $(VENV)/.dev ## write requirements*.txt again from requirements*.in
 	$(LOCK) $(ARGS) requirements.in -o requirements.txt
 	$(LOCK) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
-messages: $(VENV)/.dev ## collect the sentences of the interface, and compile their translations (needs gettext)
+messages: $(VENV)/.dev var/keys.json ## collect the sentences of the interface, and compile their translations (needs gettext)
 	LK_LOCAL=1 $(BIN)/python manage.py makemessages --locale ru --no-location --no-wrap --ignore .venv --ignore var
 	LK_LOCAL=1 $(BIN)/python manage.py compilemessages --ignore .venv --ignore var
 
-openapi: $(VENV)/.dev ## write openapi.json
-	LK_LOCAL=1 $(BIN)/python manage.py export_openapi_schema --api lk_site.api.api --indent 2 --output openapi.json
+openapi: $(VENV)/.dev var/keys.json ## write openapi.json
+	LK_LOCAL=1 $(BIN)/python manage.py write_openapi
 
 bench: $(VENV)/.dev ## times of list, detail and create against bare psycopg (BENCH_DEALS=20000); writes bench/RESULTS.md
 	@exec $(BIN)/python -m bench
@@ -52,6 +52,9 @@ bench: $(VENV)/.dev ## times of list, detail and create against bare psycopg (BE
 clean: ## everything that can be made again; var/ with keys and data stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov test-results bench/var
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+var/keys.json: | $(BIN)/python # Django reads no settings without keys
+	@$(BIN)/python -m lk_site.new_keys $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "LK needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }

@@ -17,6 +17,7 @@ from lk_site.encryption.keys import KeyInvalid, KeyMissing
 
 UNFIT_STATUS = 3  # gunicorn stops for good when a worker ends with it, instead of starting the worker again
 LOCAL_GATEWAYS = ("local", "console", "file")
+NO_KEYS_HERE = "there are no keys; put them into LK_KEYS_FILE or LK_KEYS, or make new: python -m lk_site.new_keys"
 
 
 class UnfitStart(Exception):
@@ -28,7 +29,8 @@ def one_sentence() -> Iterator[None]:
     """Turn a refusal, of ours or of the settings, into a sentence on stderr and the end of the process."""
     try:
         yield
-    except (UnfitStart, ImproperlyConfigured) as reason:
+    except (UnfitStart, ImproperlyConfigured) as error:
+        reason = NO_KEYS_HERE if "SECRET_KEY" in str(error) else error
         sys.stderr.write(f"LK does not start: {reason}\n")
         raise SystemExit(UNFIT_STATUS) from None
 
@@ -36,6 +38,7 @@ def one_sentence() -> Iterator[None]:
 def refuse_unfit_start() -> None:
     """Set Django up, and end the process with one sentence if it is not fit to serve; leave no open connection."""
     with one_sentence():
+        check_settings()
         django.setup()
         check()
     leave_database()
@@ -53,7 +56,7 @@ def check() -> None:
 def check_settings() -> None:
     """Raise UnfitStart for switches that contradict each other or are missing; asks no database."""
     if not settings.KEYS:
-        raise UnfitStart(f"{settings.KEYS_FILE} does not exist and LK_KEYS is empty; run: python -m lk_site.new_keys")
+        raise UnfitStart(NO_KEYS_HERE)
     for is_wrong, sentence in LOCAL_RULES if settings.LOCAL else PUBLIC_RULES:
         if is_wrong():
             raise UnfitStart(sentence.format(settings=settings))
