@@ -146,6 +146,12 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": executable, "args": CHROMIUM_FLAGS}
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """Browse as a Russian agent does; a test that wants English opens a context of its own."""
+    return {**browser_context_args, "locale": "ru-RU", "timezone_id": "Europe/Moscow"}
+
+
 def absent(what: str) -> None:
     """Skip a test for something this machine lacks; in CI nothing may be lacking."""
     if os.environ.get("CI") == "true":
