@@ -113,10 +113,4 @@ def plain_sample(part: dict[str, Any]) -> Any:
 
 def problems(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every refusal once, by code: what `type` in a problem document points at."""
-    found: dict[str, dict[str, Any]] = {}
-    for methods in schema["paths"].values():
-        for details in methods.values():
-            for response in details["responses"].values():
-                for content in response.get("content", {}).values():
-                    found |= {code: example["value"] for code, example in content.get("examples", {}).items()}
-    return [found[code] for code in sorted(found, key=lambda code: (found[code]["status"], code))]
+    return [example["value"] for example in schema["components"]["examples"].values()]

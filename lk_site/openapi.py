@@ -69,19 +69,22 @@ Refusal = tuple[int, str, str, str]  # status, code, title, sentence
 def completed(schema: OpenAPISchema, operations: Iterable[Operation]) -> OpenAPISchema:
     """Return ninja's document with all that the edge and the rules may answer."""
     known = {operation.operation_id or operation.view_func.__name__: operation for operation in operations}
+    found: set[Refusal] = set()
     with translation.override("en"):
         for address, methods in schema["paths"].items():
             for method, details in methods.items():
-                complete(details, known[details["operationId"]], address, method.upper())
+                found |= complete(details, known[details["operationId"]], address, method.upper())
+    schema["components"]["examples"] = {refusal[1]: {"value": example(*refusal)} for refusal in sorted(found)}
     schema["components"]["schemas"]["Problem"] = PROBLEM
     schema["components"]["securitySchemes"] = {"session": SESSION}
     return schema
 
 
-def complete(details: dict[str, Any], operation: Operation, address: str, method: str) -> None:
-    """Add refusals, headers and security to one operation."""
-    function = operation.view_func
-    details["responses"] |= refusal_responses(refusals(operation, address, method))
+def complete(details: dict[str, Any], operation: Operation, address: str, method: str) -> set[Refusal]:
+    """Add refusals, headers and security to one operation; return the refusals."""
+    function, found = operation.view_func, set(refusals(operation, address, method))
+    answers = {str(status): answer for status, answer in details["responses"].items()}
+    details["responses"] = answers | refusal_responses(found)
     if not getattr(function, "is_public", False):
         details["security"] = [{"session": []}]
     if getattr(function, "is_idempotent", False):
@@ -94,6 +97,7 @@ def complete(details: dict[str, Any], operation: Operation, address: str, method
         if method == "GET":
             details["parameters"].append(header("If-None-Match", "An `ETag` that the asker has already."))
             details["responses"]["304"] = {"description": "Not Modified"}
+    return found
 
 
 def refusals(operation: Operation, address: str, method: str) -> Iterator[Refusal]:
@@ -121,7 +125,7 @@ def refusals(operation: Operation, address: str, method: str) -> Iterator[Refusa
 def refusal_responses(found: Iterable[Refusal]) -> dict[str, Any]:
     """Return one response for each status, with an example of each code."""
     responses: dict[str, Any] = {}
-    for status, code, title, sentence in sorted(found):
+    for status, code, title, _sentence in sorted(found):
         response = responses.setdefault(
             str(status),
             {
@@ -129,7 +133,7 @@ def refusal_responses(found: Iterable[Refusal]) -> dict[str, Any]:
                 "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
             },
         )
-        response["content"][PROBLEM_JSON]["examples"][code] = {"value": example(status, code, title, sentence)}
+        response["content"][PROBLEM_JSON]["examples"][code] = {"$ref": f"#/components/examples/{code}"}
     return responses
 
 
