@@ -31,6 +31,7 @@ def prepare() -> None:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lk_site.settings")
     os.environ["LK_LOCAL"] = "1"
+    os.environ.setdefault("LK_LOG_LEVEL", "WARNING")  # the terminal is for codes, not for requests
     os.umask(0o077)  # keys, database and codes are for this user only
     with one_sentence():
         prepare()
