@@ -28,3 +28,11 @@ def device_of(cookie: str, phone: str) -> UUID | None:
     if known not in blind_indexes("agent_index", LABEL, phone, size=16):
         return None
     return UUID(hex=device)
+
+
+def known_device(cookie: str) -> str | None:
+    """Return the id of a browser that has logged in before, with whatever phone; None for a cookie that is not ours."""
+    try:
+        return signer.unsign(cookie).partition(".")[0]
+    except BadSignature:
+        return None

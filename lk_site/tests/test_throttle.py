@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import caches
 from django.test import RequestFactory
 
+from accounts.services.devices import cookie_of
 from lk_site import throttle_cache
 from lk_site.middleware.throttle import count
 from lk_site.tests.people import client_of, person
@@ -64,6 +65,14 @@ class TestThrottle:
         settings.OFFICE_SOURCES = ["1.2.0.0/16"]
         response = client_of().get(ME, REMOTE_ADDR="1.2.3.4")
         assert response["RateLimit-Policy"] == '"anonymous";q=150;w=300'
+
+    def test_a_browser_that_has_logged_in_is_counted_by_itself(self, settings: Any):
+        known, forger, stranger = client_of(), client_of(), client_of()
+        known.cookies[settings.DEVICE_COOKIE_NAME] = cookie = cookie_of(uuid4(), "79161234567")
+        forger.cookies[settings.DEVICE_COOKIE_NAME] = cookie[:-1] + ("A" if cookie[-1] != "A" else "B")
+        assert [stranger.get("/login/").status_code for _ in range(4)] == [200] * 3 + [429]
+        assert forger.get("/login/").status_code == 429
+        assert [known.get("/login/").status_code for _ in range(4)] == [200] * 3 + [429]
 
     def test_searches_have_a_limit_of_their_own(self):
         client = client_of(person("79161234567"))
