@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.test import Client
+from django.utils.crypto import get_random_string
 
 from accounts.actor import Actor
 from accounts.gateways import OutgoingSms, Sent
@@ -52,7 +53,8 @@ def post_json(client: Client, path: str, body: Any, **headers: str) -> Any:
     token = client.cookies.get(settings.CSRF_COOKIE_NAME)
     if token is not None:
         headers.setdefault("X-CSRFToken", token.value)
-    return client.post(f"/api/v1{path}", json.dumps(body), content_type="application/json", headers=headers)
+    data = "" if body is None else json.dumps(body)
+    return client.post(f"/api/v1{path}", data, content_type="application/json", headers=headers)
 
 
 def ask_for_code(client: Client, phone: str = ANNA, **headers: str) -> Any:
@@ -79,6 +81,7 @@ def signed_in(user: User, *, own_device: bool = False, address: str | None = "12
     client = Client(enforce_csrf_checks=True)
     opened = sessions.open_session(user, own_device=own_device, browser="", actor=Actor.nobody(address=address))
     client.cookies[settings.SESSION_COOKIE_NAME] = opened.key
+    client.cookies[settings.CSRF_COOKIE_NAME] = get_random_string(32)
     return client
 
 
