@@ -54,8 +54,11 @@ class ClientQuerySet(EncryptedQuerySet["Client"]):
         return self.select_related("agent").prefetch_related("phones")
 
     def lock(self, pk: UUID) -> "Client":
-        """Lock one client, and return him with all that a card shows, in two statements as deals' `lock` does."""
-        self.select_for_update().values_list("pk").get(pk=pk)
+        """Lock one client, and return him with all that a card shows, in two statements as deals' `lock` does.
+
+        Not his key: looks at him, which refer to it, must not wait for a change that will itself count a look.
+        """
+        self.select_for_update(no_key=True).values_list("pk").get(pk=pk)
         return self.whole().get(pk=pk)
 
     def outlived(self, now: datetime) -> Self:

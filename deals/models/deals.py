@@ -66,7 +66,7 @@ class DealQuerySet(EncryptedQuerySet["Deal"]):
 
         Two statements: PostgreSQL drops a row from a join that waited for its lock and finds another stage in it.
         """
-        self.select_for_update().values_list("pk").get(pk=pk)
+        self.select_for_update(no_key=True).values_list("pk").get(pk=pk)
         return self.whole().get(pk=pk)
 
     def outlived(self, now: datetime) -> Self:

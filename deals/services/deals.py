@@ -174,7 +174,7 @@ def client_with(phone: str, agent: User) -> Client | None:
     """Return the agent's client with this number, locked: the live one, or else the one thrown away last."""
     rows = ClientPhone.objects.with_numbers(clients.agency_of(agent), [phone]).filter(agent=agent)
     newest_first = rows.select_related("client").order_by("-is_live", "-client__deleted_at")
-    row = newest_first.select_for_update(of=("client",)).first()
+    row = newest_first.select_for_update(of=("client",), no_key=True).first()
     return row.client if row else None
 
 

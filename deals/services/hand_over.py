@@ -66,7 +66,9 @@ def client_of(deal: Deal, agent: User) -> Client | None:
     known = {row.phone: row.client_id for row in rows}
     known_id = next((known[number] for number in numbers if number in known), None)
     ids = {deal.client_id} | ({known_id} if known_id else set())
-    locked = {client.pk: client for client in Client.objects.filter(pk__in=ids).order_by("pk").select_for_update()}
+    locked = {
+        client.pk: client for client in Client.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
+    }
     return locked.get(known_id) if known_id else None
 
 

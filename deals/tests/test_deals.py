@@ -6,13 +6,14 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from accounts.models import Action, Event
+from accounts.models import Action, Event, EventText
 from accounts.services import evidence
 from deals.models import Client, ClientPhone, Deal
 from deals.services import clients, trash
 from deals.services.client_listing import ClientFilter, list_clients
 from deals.services.clients import ClientExists, trash_client
 from deals.services.deals import create_deal, edit_deal, restore_deal, trash_deal
+from deals.services.notes import add_note
 from deals.tests.making import OTHER_PHONE, PHONE, THIRD_PHONE, actions, by, make_client, make_deal
 from lk_site.errors import Invalid, Stale, VersionRequired
 
@@ -166,6 +167,7 @@ def test_a_deal_stays_in_the_trash_when_another_client_has_the_number_now(anna):
 def test_the_trash_is_purged_after_thirty_days_and_the_evidence_stays(anna):
     deal = make_deal(anna)
     kept = make_deal(anna, OTHER_PHONE)
+    add_note(deal.pk, "Ключи у соседа", actor=by(anna))
     trash_deal(deal.pk, actor=by(anna), version=1)
     trash_client(deal.client_id, actor=by(anna), version=1)
     trash.purge(timezone.now() + timedelta(days=29))
@@ -173,7 +175,8 @@ def test_the_trash_is_purged_after_thirty_days_and_the_evidence_stays(anna):
     trash.purge(timezone.now() + timedelta(days=31))
     assert list(Deal.objects.all()) == [kept]
     assert list(Client.objects.all()) == [kept.client]
-    assert actions(deal_id=deal.pk) == ["deal.created", "deal.trashed", "deal.purged"]
+    assert actions(deal_id=deal.pk) == ["deal.created", "note.added", "deal.trashed", "deal.purged"]
+    assert not EventText.objects.filter(erased_at=None).exists()
     assert actions(object_id=deal.client_id)[-1] == "client.purged"
     assert {flaw for _, flaw in evidence.verify()} == {None}
 

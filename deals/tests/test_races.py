@@ -10,6 +10,7 @@ from django.db import connection
 
 from accounts.models import Action, Event
 from accounts.services import evidence
+from accounts.services.unit_of_work import unit_of_work
 from deals.models import Client, Deal, Look
 from deals.services.clients import ClientExists, edit_client, restore_client, trash_client
 from deals.services.deals import edit_deal
@@ -126,6 +127,18 @@ def test_a_client_is_not_trashed_under_a_deal_that_is_being_made(anna):
     client = make_client(anna)
     at_once(lambda: trash_client(client.pk, actor=by(anna), version=1), lambda: make_deal(anna))
     assert Deal.objects.get().client.deleted_at is None
+
+
+def test_a_deal_that_shows_its_number_and_looks_at_the_client_do_not_block_each_other(anna):
+    client, actor = make_client(anna), by(anna)
+
+    @unit_of_work
+    def create_and_look() -> bool:
+        return look_at(make_deal(anna).client, actor=actor)
+
+    results = at_once(*[create_and_look] * 3, *[lambda: look_at(client, actor=actor)] * 3)
+    assert results == [True] * 6
+    assert Look.objects.count() == 1
 
 
 def test_looks_at_once_are_one_look(anna):
