@@ -84,9 +84,7 @@ def title(told: TimelineEntry) -> str:
     """Return what happened, as a short line that begins with a capital."""
     if told.was_agent and told.now_agent:
         return _("Handed over: %(was)s → %(now)s") % {"was": told.was_agent.name, "now": told.now_agent.name}
-    if told.action == Action.DEAL_CREATED:
-        return _("Created the deal")
-    if told.now_stage:
+    if told.was_stage and told.now_stage:
         move = f"{told.was_stage} → {told.now_stage}"
         return f"{move}: {told.lost_reason}" if told.lost_reason else move
     line = f"{told.label}: {', '.join(told.field_labels)}" if told.fields else told.label

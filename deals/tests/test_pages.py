@@ -201,7 +201,9 @@ def test_a_stale_button_says_so_on_the_page_it_stands_on(anna: User) -> None:
     assert deal.deleted_at is None
 
 
-@pytest.mark.parametrize("query", ["price_min=много", "stage=nowhere", "created_from=0001-01-01", "cursor=junk", "utm_source=x"])
+@pytest.mark.parametrize(
+    "query", ["price_min=много", "stage=nowhere", "created_from=0001-01-01", "cursor=junk", "utm_source=x"]
+)
 def test_the_list_stands_whatever_its_address_says(anna: User, query: str) -> None:
     make_deal(anna)
     response = browser_of(anna).get(f"{reverse('deals:deal_list')}?{query}")

@@ -1,7 +1,7 @@
 """Two people edited one row: the form keeps what was typed here and shows beside it what stands there now."""
 
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
@@ -24,7 +24,7 @@ def deal_conflict(typed: QueryDict, deal: Deal) -> DealTermsForm:
 
 def client_conflict(typed: ClientForm, client: Client) -> ClientForm:
     """Return the form as it was typed, of the client's present version, with what stands there now where it differs."""
-    form = ClientForm(of_version(typed.data, client.version))
+    form = ClientForm(of_version(cast(QueryDict, typed.data), client.version))
     if PHONE_NAMES[0] not in typed.fields:
         form.leave_out_phones()
     form.is_valid()

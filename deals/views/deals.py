@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.actor import Actor, ActorRequest
+from accounts.actor import ActorRequest
 from accounts.kept_middleware import kept_initial
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
 from deals.forms.deals import CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
@@ -93,7 +93,7 @@ def deal_edit(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return form_page(request, DealTermsForm(initial=DealTermsForm.initial_of(deal) | kept_initial(request)), deal)
     if "carry" in request.POST:
-        return form_page(request, deal_conflict(carried(request.POST, deal), deal), deal)
+        return form_page(request, deal_conflict(request.POST, deal), deal)
     form = DealTermsForm(request.POST)
     if not form.is_valid():
         return form_page(request, form, deal, status=422)
@@ -122,10 +122,9 @@ def form_page(
 
 def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:
     """Say that the form became a deal already, and offer to carry the new text into it or into another deal."""
-    deal = Deal.objects.visible_to(request.actor).whole().filter(pk=used.object_id).first()
-    data = request.POST.copy()
-    data["form_key"] = str(uuid4())
-    form = CreateDealForm(data)
+    made = {"pk": used.object_id}
+    deal = Deal.objects.visible_to(request.actor).whole().filter(**made).first()
+    form = CreateDealForm(with_new_key(request.POST))
     if deal is None:  # thrown away or handed over meanwhile
         return form_page(request, form)
     context = {
@@ -161,10 +160,10 @@ def clash_of(existing: Client, form: CreateDealForm) -> dict[str, Any]:
     }
 
 
-def carried(typed: QueryDict, deal: Deal) -> QueryDict:
-    """Return what was typed into the form of a new deal as if into that deal's own form."""
+def with_new_key(typed: QueryDict) -> QueryDict:
+    """Return what was typed, with a one-time key that was not used yet."""
     data = typed.copy()
-    data["version"] = str(deal.version)
+    data["form_key"] = str(uuid4())
     return data
 
 
@@ -175,8 +174,8 @@ def stages_of(deal: Deal) -> list[Stage]:
     return list(Stage.objects.filter(pipeline_id=deal.stage.pipeline_id).order_by("position"))
 
 
-def reasons_for(actor: Actor) -> list[LostReason]:
-    return list(LostReason.objects.filter(agency_id=actor.agency_id).order_by("position"))
+def reasons_of(deal: Deal) -> list[LostReason]:
+    return list(LostReason.objects.filter(agency_id=deal.agency_id).order_by("position"))
 
 
 def next_stage(stages: list[Stage], deal: Deal) -> Stage | None:
@@ -186,8 +185,8 @@ def next_stage(stages: list[Stage], deal: Deal) -> Stage | None:
 
 
 def move_form(deal: Deal, stages: list[Stage]) -> MoveDealForm:
-    reasons = list(LostReason.objects.filter(agency_id=deal.agency_id).order_by("position"))
-    return MoveDealForm(initial={"version": deal.version}, stages=stages, reasons=reasons, auto_id="move_%s")
+    initial = {"version": deal.version}
+    return MoveDealForm(initial=initial, stages=stages, reasons=reasons_of(deal), auto_id="move_%s")
 
 
 def note_form(request: ActorRequest, deal: Deal) -> NoteForm:

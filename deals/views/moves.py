@@ -1,9 +1,9 @@
 """Where a deal goes: along its pipeline, back from the last move, or to another agent."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,7 +18,8 @@ from deals.presenters import client_name, stage_steps
 from deals.services import hand_over, pipeline
 from deals.services.hand_over import SameAgent
 from deals.services.permissions import may
-from deals.views.deals import reasons_for, stages_of
+from deals.views.conflicts import of_version
+from deals.views.deals import reasons_of, stages_of
 from lk_site.errors import Invalid, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
@@ -29,7 +30,7 @@ def deal_move(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     """Move a deal to another stage."""
     deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
     stages = stages_of(deal)
-    choices: dict[str, Any] = {"stages": stages, "reasons": reasons_for(request.actor)}
+    choices: dict[str, Any] = {"stages": stages, "reasons": reasons_of(deal)}
     if request.method != "POST":
         may(request.actor, Action.DEAL_MOVED if deal.is_open else Action.DEAL_REOPENED, deal)
         initial = {"version": deal.version, "to": request.GET.get("to"), **kept_initial(request)}
@@ -82,9 +83,7 @@ def deal_hand_over(request: ActorRequest, deal_id: UUID) -> HttpResponse:
 
 def renewed(form: VersionedForm, deal: Deal, stale: Stale, **choices: Any) -> VersionedForm:
     """Return the form as it was chosen, of the present version, with the sentence that somebody was quicker."""
-    data = form.data.copy()
-    data["version"] = str(deal.version)
-    fresh = type(form)(data, **choices)
+    fresh = type(form)(of_version(cast(QueryDict, form.data), deal.version), **choices)
     fresh.is_valid()
     show_refusal(fresh, stale)
     return fresh

@@ -17,7 +17,7 @@ from deals.forms.deals import NoteForm
 from deals.models import Deal, Note
 from deals.services import notes
 from deals.services.permissions import may
-from deals.views.deals import NOT_TEXT, card_page
+from deals.views.deals import NOT_TEXT, card_page, with_new_key
 from lk_site.flashes import flash
 
 
@@ -31,9 +31,7 @@ def note_add(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     try:
         return redirect(added(request, deal, form))
     except FormAlreadyUsed:  # the same page sent another text: another note
-        data = request.POST.copy()
-        data["form_key"] = str(uuid4())
-        form = NoteForm(data)
+        form = NoteForm(with_new_key(request.POST))
         form.is_valid()
         return redirect(added(request, deal, form))
 
