@@ -98,6 +98,10 @@ PUBLIC_RULES: list[Rule] = [
         "LK_SITE_HOST is not set; set it to the host name that people open, or LK_LOCAL=1 to try LK on this machine.",
     ),
     (
+        lambda: not settings.OPERATOR,
+        "LK_OPERATOR is not set; set it to the name of who answers for personal data, which the consent shows.",
+    ),
+    (
         lambda: settings.SMS_GATEWAY in LOCAL_GATEWAYS,
         "LK_SMS_GATEWAY={settings.SMS_GATEWAY} shows codes to whoever reads the log, which only LK_LOCAL=1 may; "
         "set it to sms_ru.",

@@ -97,6 +97,7 @@ def test_local_mode_serves_one_machine_and_nobody_else(migrated, environment, sa
     ("environment", "says"),
     [
         ({"LK_SITE_HOST": ""}, "LK_SITE_HOST is not set"),
+        ({"LK_OPERATOR": ""}, "LK_OPERATOR is not set"),
         ({"LK_SMS_GATEWAY": "file"}, "shows codes"),
         ({"LK_SMS_GATEWAY": "console"}, "shows codes"),
         ({"LK_SMS_RU_API_ID": ""}, "LK_SMS_RU_API_ID is not set"),
