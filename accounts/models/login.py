@@ -17,7 +17,7 @@ class Purpose(models.TextChoices):
     LOGIN = "login", _("login")
 
 
-class ChallengeQuerySet(EncryptedQuerySet["Challenge"]):
+class ChallengeQuerySet(EncryptedQuerySet["Challenge"]):  # type: ignore[override]
     def of_token(self, token_hash: bytes) -> Self:
         return self.filter(token_hash=token_hash)
 
@@ -51,7 +51,7 @@ class Challenge(EncryptedModel):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 
-    objects = ChallengeQuerySet.as_manager()  # type: ignore[misc]
+    objects = ChallengeQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta:
         indexes = [

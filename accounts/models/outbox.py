@@ -21,7 +21,7 @@ class SmsState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")  # a newer code replaced it, or its life ended before it could go
 
 
-class SmsQuerySet(EncryptedQuerySet["SmsMessage"]):
+class SmsQuerySet(EncryptedQuerySet["SmsMessage"]):  # type: ignore[override]
     def queued(self) -> Self:
         return self.filter(state=SmsState.QUEUED)
 
@@ -61,7 +61,7 @@ class SmsMessage(EncryptedModel):
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
 
-    objects = SmsQuerySet.as_manager()  # type: ignore[misc]
+    objects = SmsQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta:
         verbose_name = _("SMS")

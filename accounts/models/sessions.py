@@ -17,7 +17,7 @@ from lk_site.encryption import EncryptedModel, EncryptedQuerySet, EncryptedTextF
 SEEN_EVERY = timedelta(minutes=1)  # security.md 2.1: last seen is written at most once a minute
 
 
-class SessionQuerySet(EncryptedQuerySet["Session"]):
+class SessionQuerySet(EncryptedQuerySet["Session"]):  # type: ignore[override]
     def live(self, now: datetime) -> Self:
         """Sessions that neither idled out nor lived out nor were ended."""
         return self.filter(ended_at=None, idle_until__gt=now, expires_at__gt=now)
@@ -46,7 +46,7 @@ class Session(EncryptedModel):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)  # kept a day: a form posted into it is kept for its person
 
-    objects = SessionQuerySet.as_manager()  # type: ignore[misc]
+    objects = SessionQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta:
         verbose_name = _("session")

@@ -15,6 +15,7 @@ from accounts.gateways import OutgoingSms, Sent
 from accounts.models import User
 from accounts.services import login, outbox, sessions
 from accounts.services.login import CodeRefused, LoggedIn, SentCode
+from accounts.tests.people import make_agent, new_phone
 
 ANNA = "79169990001"
 STRANGER = "79260000001"  # nobody's phone
@@ -74,6 +75,13 @@ def other_than(*codes: str, number: int = 0) -> str:
     """Return six digits that are none of these codes; another one for each number."""
     others = (code for code in (f"{step:06}" for step in range(1_000_000)) if code not in codes)
     return next(islice(others, number, None))
+
+
+def known_phone(**fields: object) -> str:
+    """Return the phone of an agent who has logged in before."""
+    phone = new_phone()
+    make_agent(phone=phone, **fields)  # type: ignore[arg-type]
+    return phone
 
 
 def signed_in(user: User, *, own_device: bool = False, address: str | None = "127.0.0.1") -> Client:

@@ -8,13 +8,14 @@ from django.core.cache import caches
 from django.test import Client
 
 from accounts.models import Challenge, SmsMessage
-from accounts.services import login_limits
+from accounts.services import limits, login_limits
 from accounts.tests.clock import clock
 from accounts.tests.logging_in import (
     ADDRESS,
     ANNA,
     STRANGER,
     ask_for_code,
+    known_phone,
     other_than,
     send,
     sent_code,
@@ -112,13 +113,14 @@ def test_unknown_phones_get_300_codes_an_hour_in_all(clock):
 
 def test_more_than_ten_numbers_of_a_range_stop_it_for_a_day(clock):
     phones = [f"7940000{number:04}" for number in range(14)]
-    known = make_agent(phone="79400009999")
+    known = "79400009999"
+    make_agent(phone=known)
     addresses = [f"10.0.{number}.1" for number in range(14)]
     sent = [is_sent(phone, address=address) for phone, address in zip(phones, addresses, strict=True)]
     assert sent == [True] * 10 + [False] * 4
     clock.forward(hours=23, minutes=59)
     assert not is_sent(phones[13])
-    assert is_sent(known.phone), "whoever has logged in before passes"
+    assert is_sent(known), "whoever has logged in before passes"
     clock.forward(minutes=2)
     assert is_sent(phones[13])
 
@@ -145,7 +147,7 @@ def test_staff_lift_a_range_and_clear_a_phone(clock):
 
 def test_known_phones_share_a_budget_of_two_a_day_for_each_agent(clock, settings):
     settings.KNOWN_BUDGET_AGENTS_AT_LEAST = 1
-    phones = [ANNA, *(make_agent().phone for _ in range(2))]
+    phones = [ANNA, *(known_phone() for _ in range(2))]
     assert all(is_sent(phone) for phone in phones)
     clock.forward(hours=1)
     assert all(is_sent(phone) for phone in phones)
@@ -156,7 +158,7 @@ def test_known_phones_share_a_budget_of_two_a_day_for_each_agent(clock, settings
 
 
 def test_an_office_of_known_agents_passes_behind_one_address(clock):
-    phones = [make_agent().phone for _ in range(100)]
+    phones = [known_phone() for _ in range(100)]
     assert all(is_sent(phone, address=ADDRESS) for phone in phones)
 
 
@@ -194,7 +196,7 @@ def guess_wrong(times: int) -> None:
     """Type wrong codes in new browsers, five in each, as somebody does whom no other limit stops."""
     for number in range(times):
         if number % 5 == 0:
-            login_limits.limits.clear([*login_limits.PHONE_SENDS, login_limits.SPACING], "phone", ANNA)
+            limits.clear([*login_limits.PHONE_SENDS, login_limits.SPACING], "phone", ANNA)
             Challenge.objects.all().delete()
             token = send(address=f"10.1.{number}.1").challenge_token
             code = sent_code(ANNA)
@@ -202,7 +204,7 @@ def guess_wrong(times: int) -> None:
 
 
 def right_code_opens() -> bool:
-    login_limits.limits.clear([*login_limits.PHONE_SENDS, login_limits.SPACING], "phone", ANNA)
+    limits.clear([*login_limits.PHONE_SENDS, login_limits.SPACING], "phone", ANNA)
     Challenge.objects.all().delete()
     token = send(address="203.0.113.1").challenge_token
     return verify(sent_codes(ANNA)[-1], token, address="203.0.113.1") is not None
@@ -315,9 +317,9 @@ def test_a_forged_device_cookie_is_no_device_cookie(clock, forge):
 
 def test_a_device_cookie_is_worth_nothing_for_another_phone(clock):
     device, _ = known_browser(clock)
-    boris = make_agent()
-    assert is_sent(boris.phone)
-    assert not is_sent(boris.phone, device=device)
+    boris = known_phone()
+    assert is_sent(boris)
+    assert not is_sent(boris, device=device)
     assert Challenge.objects.filter(device_id__isnull=False).count() == 0
 
 

@@ -101,11 +101,12 @@ def test_a_newer_message_of_a_challenge_takes_the_place_of_the_older(clock):
 
 
 def test_what_is_taken_back_while_it_is_sent_is_settled_and_never_tried_again(clock):
-    sms = queue(challenge_id=uuid4())
+    challenge = uuid4()
+    sms = queue(challenge_id=challenge)
     for outcome, state in ((TryAgain(220), SmsState.CANCELLED), (Sent("1", 100), SmsState.SENT)):
         SmsMessage.objects.update(state=SmsState.QUEUED, leased_until=None)
         (leased,) = outbox.claim()
-        outbox.cancel_queued(sms.challenge_id)
+        outbox.cancel_queued(challenge)
         outbox.settle(leased, outcome)
         sms.refresh_from_db()
         assert sms.state == state
