@@ -114,9 +114,7 @@ class ClientPhoneQuerySet(EncryptedQuerySet["ClientPhone"]):
 
     def with_numbers(self, agency_id: UUID, numbers: Iterable[str]) -> Self:
         """Rows of these numbers (digits with country code), under any index key that is still in use."""
-        indexes = [
-            index for number in numbers for index in blind_indexes("client_index", CLIENT_PHONE, agency_id, number)
-        ]
+        indexes = [index for number in numbers for index in self.model.indexes_of(agency_id, number)]
         return self.filter(agency_id=agency_id, phone_index__in=indexes)
 
 
@@ -148,6 +146,11 @@ class ClientPhone(EncryptedModel):
 
     def __str__(self) -> str:
         return f"phone {self.position} of client {self.client_id}"
+
+    @staticmethod
+    def indexes_of(agency_id: UUID, number: str) -> list[bytes]:
+        """Return the index of a number (digits with country code) under every key that is still in use."""
+        return blind_indexes("client_index", CLIENT_PHONE, agency_id, number)
 
     @classmethod
     def of(cls, client: Client, position: int, number: str) -> Self:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from django.db.models import DateTimeField, FilteredRelation, Q, QuerySet
+from django.db.models import BinaryField, DateTimeField, FilteredRelation, Q, QuerySet
 from django.utils.translation import get_language
 
 from accounts.actor import Actor, ActorKind
@@ -135,6 +135,7 @@ ANYBODY = {
     )
     for is_head in (False, True)
 }
+ANY_NUMBER = Param("phone_index", BinaryField())
 ANYWHERE = (Param("created_at", DateTimeField()), Param("id", Deal._meta.pk))
 
 
@@ -156,6 +157,26 @@ def next_page(actor: Actor, after: Position, count: int) -> list[DealRow]:
     """Return the deals that come after a position."""
     created_at, deal_id = after
     return rows_of(NEXT_PAGE[actor.is_head].rows(limit=count, created_at=created_at, id=deal_id, **who(actor)))
+
+
+def compiled_phone_page(is_head: bool) -> Compiled:
+    """Return the compiled list of what an actor sees of the clients with one number."""
+    actor = ANYBODY[is_head]
+
+    def build() -> Tuples:
+        with_number = ClientPhone.objects.visible_to(actor).filter(phone_index=ANY_NUMBER).order_by()
+        deals = Deal.objects.visible_to(actor).filter(client_id__in=with_number.values("client_id"))
+        return cast(Tuples, NEWEST_FIRST.after(cast(Any, row_columns(deals)), None))
+
+    return Compiled(build)
+
+
+PHONE_PAGE = {is_head: compiled_phone_page(is_head) for is_head in ANYBODY}
+
+
+def phone_page(actor: Actor, index: bytes, count: int) -> list[DealRow]:
+    """Return the newest deals of the clients with the number of this index: planning that list costs more than it."""
+    return rows_of(PHONE_PAGE[actor.is_head].rows(limit=count, phone_index=index, **who(actor)))
 
 
 def who(actor: Actor) -> dict[str, UUID | None]:

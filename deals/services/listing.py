@@ -11,10 +11,19 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 
 from accounts.actor import Actor
-from deals.models import Deal
+from deals.models import ClientPhone, Deal
 from deals.models.deals import DealQuerySet
 from deals.services import queries
-from deals.services.deal_rows import NEWEST_FIRST, DealRow, Tuples, first_page, next_page, row_columns, rows_of
+from deals.services.deal_rows import (
+    NEWEST_FIRST,
+    DealRow,
+    Tuples,
+    first_page,
+    next_page,
+    phone_page,
+    row_columns,
+    rows_of,
+)
 from deals.services.queries import Query, begins_in
 from lk_site.cursors import Position, sift
 from lk_site.text import fold
@@ -66,12 +75,24 @@ def list_deals(asked: DealFilter, *, actor: Actor, limit: int, after: Position |
     phones = [*asked.client_phone, *filter(None, [query.phone])]
     if phones and after is None:
         queries.record_search(phones, actor=actor)
+    if after is None and (index := lone_index(asked, query, phones, actor)):
+        return page_of(phone_page(actor, index, limit + 1), limit)
     deals = row_columns(narrowed(asked, query, actor))
     if query.last_digits:
         return ending_page(deals, query.last_digits, limit, after)
     if query.terms:
         return DealPage(*sift(reading(deals), after, limit, keep=lambda row: fits(row, query.terms), key=sort_key))
     return page_of(reading(deals)(after, limit + 1), limit)
+
+
+def lone_index(asked: DealFilter, query: Query, phones: Sequence[str], actor: Actor) -> bytes | None:
+    """Return the index of a number that is all that is asked for, under one key: the list for it is compiled."""
+    is_alone = len(phones) == 1 and replace(asked, q="", client_phone=()).is_plain
+    if not is_alone or query not in (Query(), Query(phone=phones[0])):
+        return None
+    assert actor.agency_id is not None
+    indexes = ClientPhone.indexes_of(actor.agency_id, phones[0])
+    return indexes[0] if len(indexes) == 1 else None
 
 
 def narrowed(asked: DealFilter, query: Query, actor: Actor) -> DealQuerySet:

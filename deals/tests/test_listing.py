@@ -13,6 +13,7 @@ from deals.services.listing import DealFilter, list_deals
 from deals.services.pipeline import move_deal
 from deals.services.queries import Query, QueryTooShort, understood
 from deals.tests.making import OTHER_PHONE, PHONE, THIRD_PHONE, by, make_client, make_deal
+from lk_site.cursors import sift
 
 
 def found(user, **asked):
@@ -101,6 +102,19 @@ def test_a_token_that_another_name_shares_finds_nothing(anna, three):
         assert 2 not in found(anna, q=text)
 
 
+@pytest.mark.parametrize("asked", [{"q": "89161234567"}, {"client_phone": (PHONE,)}])
+def test_a_number_is_found_whatever_else_is_asked(anna, boris, vera, asked):
+    make_deal(anna), make_deal(boris), make_deal(anna, OTHER_PHONE)
+    assert found(vera, **asked) == found(vera, status=("open",), **asked) == [2, 1]
+    assert found(boris, **asked) == [2]
+    assert found(vera, **asked, agent=(anna.pk,)) == [1]
+    assert found(vera, **asked | {"trashed": True}) == []
+    first = list_deals(DealFilter(**asked), actor=by(vera), limit=1)
+    second = list_deals(DealFilter(**asked), actor=by(vera), limit=1, after=first.last)
+    assert [row.number for row in first.rows + second.rows] == [2, 1]
+    assert found(vera, q="89161234567", client_phone=(OTHER_PHONE,)) == []
+
+
 def test_searching_by_a_full_number_leaves_a_digest_and_no_number(anna, boris):
     make_deal(anna)
     found(anna, q="89161234567")
@@ -178,7 +192,7 @@ def test_the_last_page_says_so(anna):
 
 
 def test_reading_on_stops_after_five_hundred_candidates(anna, monkeypatch):
-    monkeypatch.setattr(listing.sift, "__kwdefaults__", {"at_most": 4})
+    monkeypatch.setattr(sift, "__kwdefaults__", {"at_most": 4})
     for _ in range(6):
         make_deal(anna, client_name="Мария")
     monkeypatch.setattr(listing, "fits", lambda row, terms: row.number == 1)

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if not Agency.objects.exists():
             Demo().fill()
         for person in User.objects.agents().select_related("agency").order_by("pk"):
-            if person.phone in PHONES.values():
+            if person.phone and person.phone in PHONES.values():
                 self.stdout.write(f"{person.get_role_display()}: {person.name}, {phone_text(person.phone)}")
 
 
