@@ -171,6 +171,15 @@ def lift_range(phone: str, *, actor: Actor) -> None:
     record(actor, Action.RANGE_LIFTED)
 
 
+@unit_of_work
+def find_agent(phone: str, *, actor: Actor) -> User | None:
+    """Return the agent of a phone, if there is one; that staff asked is recorded. Raises Invalid."""
+    must_be_staff(actor)
+    found = User.objects.with_phone(cleaned_phone(phone)).first()
+    record(actor, Action.ADMIN_ACTION, found, what="person.searched", found=found is not None)
+    return found
+
+
 def reveal_agent_phone(user_id: UUID, *, reason: str, actor: Actor) -> str:
     """Return an agent's number to staff, who say why; the evidence is written first.
 

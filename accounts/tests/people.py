@@ -2,13 +2,15 @@
 
 import time
 from base64 import b32decode
+from functools import cache
 from itertools import count
 
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django_otp.oath import TOTP
 
 from accounts.actor import Actor
-from accounts.models import Agency, Role, Session, User
+from accounts.models import Agency, Role, Session, User, UserKind
 from accounts.services import consents, staff
 from accounts.services.session_store import new_key, new_row
 
@@ -42,8 +44,15 @@ def make_agent(
 
 
 def make_staff(login: str = "sonya") -> User:
-    staff.add_staff(login, PASSWORD, actor=Actor.system())
-    return User.objects.get(login=login)
+    user = User(kind=UserKind.STAFF, login=login, password=hashed_password())
+    user.save()
+    staff.enrol(user)
+    return user
+
+
+@cache
+def hashed_password() -> str:
+    return make_password(PASSWORD)
 
 
 def staff_actor(login: str = "sonya") -> Actor:

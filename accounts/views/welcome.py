@@ -16,6 +16,7 @@ from accounts.services.consents import ConsentText
 from accounts.views.login import next_page
 from accounts.views.profile import person
 from lk_site.errors import Invalid
+from lk_site.form_fields import show_refusal
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,8 +43,7 @@ def is_welcomed(request: ActorRequest, form: WelcomeForm, text: ConsentText) -> 
     try:
         consents.welcome(name, text.document, version, actor=request.actor)
     except Invalid as refused:
-        for error in refused.errors:
-            form.add_error(None, str(error.message))
+        show_refusal(form, refused)
         form.data = {**form.data, "version": text.version}
         return False
     return True

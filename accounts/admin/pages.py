@@ -1,0 +1,273 @@
+"""What all pages of the admin share: read only, masked, bounded; what changes something is a form over a service."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from accounts.actor import Actor, ActorRequest
+from lk_site.encryption import Unreadable
+from lk_site.errors import DomainError
+from lk_site.form_fields import show_refusal
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+    ModelAdmin = admin.ModelAdmin[Any]
+    Pages = Paginator[Any]
+else:
+    ModelAdmin, Pages = admin.ModelAdmin, Paginator
+
+ROWS_AT_MOST = 10_000  # of one list: counting and paging further costs a scan, a filter costs nothing
+
+
+class Outcome(NamedTuple):
+    """What a form has done: a sentence for the next page, or what it brings to light, shown once, kept nowhere."""
+
+    sentence: "_StrOrPromise"
+    shown: Sequence[str] = ()
+    leads_to: str = ""
+
+
+class StaffForm(forms.Form):
+    """A form that calls one service. `obj` is the row it stands at, None for one that stands at a list."""
+
+    def __init__(self, *args: Any, obj: Any = None, **kwargs: Any) -> None:
+        self.obj = obj
+        super().__init__(*args, **kwargs)
+        for name, value in self.values_now().items():
+            self.fields[name].initial = value
+
+    def values_now(self) -> dict[str, Any]:
+        """Return what the row has now, for the fields that change it."""
+        return {}
+
+    def carry_out(self, actor: Actor) -> Outcome:
+        raise NotImplementedError
+
+
+def always(obj: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class StaffAction:
+    """Something that staff may do: its name in the address, its words, its form, and at which rows it is offered."""
+
+    name: str
+    label: "_StrOrPromise"
+    form: type[StaffForm]
+    is_offered: Callable[[Any], bool] = always
+
+
+class BoundedPaginator(Pages):
+    """Counts no further than a person would page: beyond, a list is narrowed by a filter."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:ROWS_AT_MOST].count())
+
+
+class StaffAdmin(ModelAdmin):
+    """A list and a page of rows that nobody edits in place."""
+
+    actions = None
+    list_per_page = list_max_show_all = 50
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    sortable_by = ()
+    change_list_template = "admin/staff_list.html"
+    change_form_template = "admin/staff_page.html"
+    list_actions: ClassVar[tuple[StaffAction, ...]] = ()
+    row_actions: ClassVar[tuple[StaffAction, ...]] = ()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_staff)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        raise PermissionDenied
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        raise PermissionDenied
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add a page for each action to those of Django's."""
+        info = f"{self.opts.app_label}_{self.opts.model_name}"
+        view = self.admin_site.admin_view
+        of_list = [
+            path(f"{action.name}/", view(partial(self.action_view, action=action)), name=f"{info}_{action.name}")
+            for action in self.list_actions
+        ]
+        of_row = [
+            path(
+                f"<path:object_id>/{action.name}/",
+                view(partial(self.action_view, action=action)),
+                name=f"{info}_{action.name}",
+            )
+            for action in self.row_actions
+        ]
+        return [*of_list, *of_row, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        offers = [(action.label, f"{action.name}/") for action in self.list_actions]
+        return super().changelist_view(request, {"offers": offers, **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show a row, and what may be done with it."""
+        obj = self.get_object(request, unquote(object_id))
+        offers = [(action.label, f"../{action.name}/") for action in self.row_actions if obj and action.is_offered(obj)]
+        context = {"offers": offers, "evidence": evidence_of(obj) if obj else "", **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def action_view(self, request: ActorRequest, object_id: str = "", *, action: StaffAction) -> HttpResponse:
+        """Show the form of an action, and carry it out."""
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        if object_id and (obj is None or not action.is_offered(obj)):
+            raise Http404
+        form = action.form(request.POST if request.method == "POST" else None, obj=obj)
+        outcome = carried_out(form, request.actor) if form.is_valid() else None
+        if outcome and obj:
+            self.log_change(request, obj, action.name)
+        if outcome is None or outcome.shown:
+            return self.action_page(request, action, form, obj, outcome)
+        messages.success(request, str(outcome.sentence))
+        return redirect(outcome.leads_to or self.page_of(obj))
+
+    def action_page(
+        self, request: ActorRequest, action: StaffAction, form: StaffForm, obj: Any, outcome: Outcome | None
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": action.label,
+            "form": form,
+            "original": obj,
+            "outcome": outcome,
+            "back": self.page_of(obj),
+        }
+        is_refused = form.is_bound and outcome is None
+        return TemplateResponse(request, "admin/staff_action.html", context, status=422 if is_refused else 200)
+
+    def page_of(self, obj: Any) -> str:
+        """Return the address of a row, or of the list."""
+        return admin_url(obj) if obj else reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+
+def carried_out(form: StaffForm, actor: Actor) -> Outcome | None:
+    """Call the form's service; show its refusal at the form."""
+    try:
+        return form.carry_out(actor)
+    except DomainError as refused:
+        show_refusal(form, refused)
+        return None
+
+
+def admin_url(obj: Model) -> str:
+    """Return the address of a row's page."""
+    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[quote(obj.pk)])
+
+
+def list_url(model: type[Model], **filters: Any) -> str:
+    """Return the address of a list, narrowed."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{'&'.join(f'{name}={value}' for name, value in filters.items())}"
+
+
+def evidence_of(obj: Model) -> str:
+    """Return the address of all events about a row."""
+    from accounts.models import Event
+
+    return list_url(Event, object=obj.pk)
+
+
+def link(url: str, text: object) -> SafeString:
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def masked_name(name: str | None) -> str:
+    """Write a name so that staff can tell rows apart: the first letter of each word."""
+    if name is None:
+        return "—"
+    if isinstance(name, Unreadable):
+        return str(name)
+    return " ".join(f"{word[0]}•••" for word in name.split())
+
+
+class TypedFilter(admin.SimpleListFilter):
+    """A filter whose value is typed or comes with a link; what cannot be one finds nothing."""
+
+    template = "admin/typed_filter.html"
+    input_type = "text"
+    hint: "_StrOrPromise" = ""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("", "")]
+
+    def choices(self, changelist: Any) -> Any:
+        """Give the template the value, and the other parameters of the list, which the form keeps."""
+        kept = [pair for pair in changelist.params.items() if pair[0] not in (self.parameter_name, PAGE_VAR)]
+        yield {
+            "value": self.value() or "",
+            "kept": kept,
+            "clear": changelist.get_query_string(remove=[self.parameter_name]),
+            "selected": not self.value(),
+            "query_string": "",
+            "display": "",
+        }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        typed = (self.value() or "").strip()
+        if not typed:
+            return queryset
+        try:
+            return self.narrowed(queryset, typed)
+        except ValueError:
+            return queryset.none()
+
+    def narrowed(self, queryset: QuerySet[Any], typed: str) -> QuerySet[Any]:
+        """Return the rows that are meant. Raises ValueError for what cannot be a value."""
+        raise NotImplementedError
+
+
+class IdFilter(TypedFilter):
+    """Rows by one id."""
+
+    column: ClassVar[str]
+
+    def narrowed(self, queryset: QuerySet[Any], typed: str) -> QuerySet[Any]:
+        return queryset.filter(**{self.column: UUID(typed)})
+
+
+class AgencyFilter(IdFilter):
+    title = _("agency (id)")
+    parameter_name = "agency"
+    column = "agency_id"
