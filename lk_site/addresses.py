@@ -1,6 +1,7 @@
 """Where a request comes from. Limits, audit and sessions ask here, and nowhere else."""
 
 import ipaddress
+from functools import cache
 from functools import lru_cache
 
 from django.conf import settings
@@ -34,6 +35,18 @@ def source(address: str | None) -> str:
 def network(address: str | None) -> str:
     """Return the neighbourhood of a source: the /24 of an IPv4 address, the /48 of an IPv6 one."""
     return of_network(address, ipv4=24, ipv6=48)
+
+
+def is_office(address: str | None) -> bool:
+    """Return whether the address lies in one of the networks that settings name as offices."""
+    return address is not None and any(
+        ipaddress.ip_address(address) in one for one in offices(*settings.OFFICE_SOURCES)
+    )
+
+
+@cache
+def offices(*networks: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(one, strict=False) for one in networks]
 
 
 def of_network(address: str | None, *, ipv4: int, ipv6: int) -> str:

@@ -4,7 +4,6 @@ The subject of a limit is the phone or, where a browser carries the phone's devi
 strangers ask for the phone does not count there. Numbers stand in settings, with their sources.
 """
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -45,7 +44,7 @@ class Asker:
 
     @property
     def source_factor(self) -> int:
-        return settings.OFFICE_FACTOR if is_office(self.address) else 1
+        return settings.OFFICE_FACTOR if addresses.is_office(self.address) else 1
 
 
 class NoSend(Exception):
@@ -55,14 +54,6 @@ class NoSend(Exception):
         super().__init__(refused.name)
         self.refused = refused
         self.stops_range = stops_range
-
-
-def is_office(address: str | None) -> bool:
-    """Return whether the address belongs to a network of `OFFICE_SOURCES`."""
-    if not address:
-        return False
-    own = ipaddress.ip_address(address)
-    return any(own in ipaddress.ip_network(network) for network in settings.OFFICE_SOURCES)
 
 
 def take_send(asker: Asker, *, is_known: bool) -> Refused | None:

@@ -5,8 +5,6 @@ Counted in a cache, never in the database. What must be exact (codes, looks, exp
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -99,7 +97,8 @@ def asker(request: HttpRequest) -> tuple[str, str]:
 def count(request: HttpRequest, name: str, value: str) -> Usage:
     """Count this request under a value of the named limit; remember and return what is used of it."""
     limit, seconds = settings.LIMITS[name]
-    limit *= settings.LIMITS_SCALE * (settings.OFFICE_FACTOR if name == "anonymous" and is_office(request) else 1)
+    is_office = name == "anonymous" and addresses.is_office(getattr(request, "client_address", None))
+    limit *= settings.LIMITS_SCALE * (settings.OFFICE_FACTOR if is_office else 1)
     found = usage_of(request, name, value, (limit, seconds)) or usage_of(request, name, value, (limit, seconds))
     used, resets_in = found or (limit + 1, seconds)
     usage = Usage(name, limit, seconds, used, max(resets_in, 1))
@@ -119,14 +118,3 @@ def is_search(request: HttpRequest, view: Any) -> bool:
     if parameters is None:
         return False
     return not parameters or any(name in request.GET for name in parameters)
-
-
-def is_office(request: HttpRequest) -> bool:
-    """Return whether the source lies in one of the networks that settings name as offices."""
-    address: str | None = getattr(request, "client_address", None)
-    return address is not None and any(ip_address(address) in network for network in offices(*settings.OFFICE_SOURCES))
-
-
-@cache
-def offices(*networks: str) -> list[Any]:
-    return [ip_network(network, strict=False) for network in networks]
