@@ -44,7 +44,8 @@ def device_of(request: HttpRequest) -> str:
 
 def let_in(request: ActorRequest, response: HttpResponseBase, logged_in: LoggedIn) -> None:
     """Go on in the session just opened: a new id, a new CSRF token, and a browser that is known from now on."""
-    sessions.log_out(actor=request.actor)  # who logs in again in this browser leaves the session he had
+    if request.actor.is_signed_in:  # who logs in again in this browser leaves the session he had
+        sessions.log_out(actor=request.actor)
     request.session = SessionStore.of(logged_in.session_key, logged_in.session)
     rotate_token(request)
     put(response, settings.DEVICE_COOKIE_NAME, logged_in.device_cookie, DEVICE_LIFE)

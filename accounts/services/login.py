@@ -86,7 +86,7 @@ def send_code(phone: str, *, challenge_token: str, device_cookie: str, actor: Ac
 
 def challenge_for(asker: Asker, token: str) -> tuple[Challenge, str]:
     """Return the browser's challenge for this phone, locked, or a new one not yet saved; and its token."""
-    found = Challenge.objects.of_token(hash_of(token)).select_for_update().first()
+    found = Challenge.objects.of_token(hash_of(token)).select_for_update().first() if token else None
     if found and found.used_at is None and found.device_id == asker.device_id and is_for(found, asker.phone):
         return found, token
     now, token = timezone.now(), secrets.token_urlsafe(TOKEN_BYTES)
@@ -143,7 +143,8 @@ def put_new_code(challenge: Challenge, asker: Asker) -> None:
 
 def open_challenge(challenge_token: str) -> OpenChallenge | None:
     """Return what the page of the code shows, or None where this browser has asked for no code."""
-    found = Challenge.objects.of_token(hash_of(challenge_token)).filter(used_at=None).first()
+    mine = Challenge.objects.of_token(hash_of(challenge_token)).filter(used_at=None)
+    found = mine.first() if challenge_token else None
     if found is None or isinstance(found.phone, Unreadable):
         return None
     return OpenChallenge(found.phone, login_limits.wait_of(found.resend_at))
@@ -209,12 +210,12 @@ def claim_look(token: str, phone: str) -> Challenge | None:
 
 def agent_of(phone: str, *, actor: Actor) -> User | None:
     """Return the agent of a proved phone, locked, a new one in an agency of one; None for one who may not log in."""
-    known = User.objects.with_phone(phone).first()
-    if known is None and settings.SIGNUP != "open":
-        return None
-    known = known or agencies.open_agency_of_one(phone, actor=actor)
-    agent = User.objects.select_related("agency").lock(known.pk)
-    if not agent.is_active:
+    agents = User.objects.with_phone(phone).select_related("agency").select_for_update(of=("self",))
+    agent = agents.first()
+    if agent is None and settings.SIGNUP == "open":
+        agencies.open_agency_of_one(phone, actor=actor)
+        agent = agents.get()
+    if agent is None or not agent.is_active:
         return None
     User.objects.filter(pk=agent.pk).update(logged_in_at=timezone.now())
     return agent
