@@ -1,8 +1,7 @@
 """Where a request comes from. Limits, audit and sessions ask here, and nowhere else."""
 
 import ipaddress
-from functools import cache
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
