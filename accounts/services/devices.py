@@ -9,11 +9,12 @@ from django.core.signing import BadSignature, Signer
 from lk_site.encryption import blind_index, blind_indexes
 
 LABEL = "device.phone"
+INDEX_BYTES = 17  # with the key's id a multiple of three: no padding, which cookies would quote
 
 
 def cookie_of(device_id: UUID, phone: str) -> str:
     """Return the cookie's value: the id and the phone's index, signed."""
-    index = base64.urlsafe_b64encode(blind_index("agent_index", LABEL, phone, size=16)).decode()
+    index = base64.urlsafe_b64encode(blind_index("agent_index", LABEL, phone, size=INDEX_BYTES)).decode()
     return signer().sign(f"{device_id.hex}.{index}")
 
 
@@ -24,7 +25,7 @@ def device_of(cookie: str, phone: str) -> UUID | None:
         known = base64.urlsafe_b64decode(index)
     except (BadSignature, binascii.Error, ValueError):
         return None
-    if known not in blind_indexes("agent_index", LABEL, phone, size=16):
+    if known not in blind_indexes("agent_index", LABEL, phone, size=INDEX_BYTES):
         return None
     return UUID(hex=device)
 
@@ -38,4 +39,4 @@ def known_device(cookie: str) -> str | None:
 
 
 def signer() -> Signer:
-    return Signer(salt="lk.device")
+    return Signer(salt="lk.device", sep=".")

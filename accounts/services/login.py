@@ -78,10 +78,8 @@ def send_code(phone: str, *, challenge_token: str, device_cookie: str, actor: Ac
     with transaction.atomic():
         challenge, token = challenge_for(asker, challenge_token)
         refused = None if challenge.resend_at > timezone.now() else ask(challenge, asker)
-    wait = login_limits.wait_of(challenge.resend_at)
-    if refused is None or asker.device_id is None:
-        return SentCode(token, wait)
-    return SentCode(token, max(wait, refused.retry_after), told_to_wait=True)
+    told = refused is not None and is_told(asker, refused)
+    return SentCode(token, login_limits.wait_of(challenge.resend_at), told_to_wait=told)
 
 
 def challenge_for(asker: Asker, token: str) -> tuple[Challenge, str]:
@@ -106,13 +104,21 @@ def challenge_for(asker: Asker, token: str) -> tuple[Challenge, str]:
 def ask(challenge: Challenge, asker: Asker) -> Refused | None:
     """Give the challenge a new code if it may have one, and make it wait for the next in any case."""
     steps = login_limits.spacing_steps()
-    challenge.resend_at = timezone.now() + timedelta(seconds=steps[min(challenge.sends, len(steps) - 1)])
-    challenge.sends += 1
+    wait = steps[min(challenge.sends, len(steps) - 1)]
     refused = refusal_to_send(challenge, asker)
     if refused is None:
         put_new_code(challenge, asker)
+    elif is_told(asker, refused):
+        wait = refused.retry_after
+    challenge.sends += 1
+    challenge.resend_at = timezone.now() + timedelta(seconds=wait)
     challenge.save()
     return refused
+
+
+def is_told(asker: Asker, refused: Refused) -> bool:
+    """Return whether this browser may know that a limit is reached: the phone has used it before."""
+    return asker.device_id is not None and refused.retry_after > 0
 
 
 def refusal_to_send(challenge: Challenge, asker: Asker) -> Refused | None:

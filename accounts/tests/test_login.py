@@ -390,3 +390,23 @@ def test_the_sms_is_one_segment_names_nobody_and_ends_with_the_line_for_the_brow
 def test_a_new_code_has_six_digits_and_its_zeros(monkeypatch):
     monkeypatch.setattr("accounts.services.codes.secrets.randbelow", lambda most: 42)
     assert codes.new_code() == "000042"
+
+
+def test_a_browser_that_the_phone_has_used_is_told_its_limit(visitor, anna, clock):
+    log_in(visitor)
+    visitor.cookies.pop(settings.SESSION_COOKIE_NAME)
+    clock.forward(hours=2)
+    assert post_page(visitor, "/login/", phone=ANNA).status_code == 302
+    visitor.cookies.pop(settings.CHALLENGE_COOKIE_NAME)
+    clock.forward(seconds=20)
+    page = post_page(visitor, "/login/", phone=ANNA)
+    assert (page.status_code, 'data-countdown="40"' in page.content.decode()) == (422, True)
+    assert ask_for_code(visitor).json() == {"resend_after_s": 40}
+    clock.forward(seconds=40)
+    assert post_page(visitor, "/login/code/", resend="1").status_code == 302
+    assert SmsMessage.objects.queued().count() == 2
+
+
+def test_the_device_cookie_needs_no_quotes(visitor, anna):
+    log_in(visitor)
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", visitor.cookies[settings.DEVICE_COOKIE_NAME].value)
