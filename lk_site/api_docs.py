@@ -12,15 +12,6 @@ from ninja import NinjaAPI
 from lk_site.answers import JSON
 
 ROOT = "api/v1/"
-SAMPLES = {  # by format, then by type
-    "uuid": "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8",
-    "date": "2026-12-01",
-    "date-time": "2026-11-23T09:05:00Z",
-    "integer": 1,
-    "number": 1,
-    "boolean": True,
-    "null": None,
-}
 
 
 @require_safe
@@ -50,21 +41,20 @@ def groups(schema: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     for address, methods in schema["paths"].items():
         for method, details in methods.items():
             tag = details.get("tags", ["other"])[0]
-            found.setdefault(tag, []).append(shown(schema, address, method, details))
+            found.setdefault(tag, []).append(shown(address, method, details))
     return list(found.items())
 
 
-def shown(schema: dict[str, Any], address: str, method: str, details: dict[str, Any]) -> dict[str, Any]:
-    body = details.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema")
+def shown(address: str, method: str, details: dict[str, Any]) -> dict[str, Any]:
     answers = [
-        (status, response["description"], codes(response), sample_of(schema, response))
+        (status, response["description"], codes(response), example_in(response))
         for status, response in sorted(details["responses"].items())
     ]
     return {
         **details,
         "method": method.upper(),
         "address": address,
-        "body": pretty(sample(schema, body)) if body else "",
+        "body": example_in(details.get("requestBody", {})),
         "answers": answers,
     }
 
@@ -73,42 +63,14 @@ def codes(response: dict[str, Any]) -> list[str]:
     return [code for content in response.get("content", {}).values() for code in content.get("examples", {})]
 
 
-def sample_of(schema: dict[str, Any], response: dict[str, Any]) -> str:
-    found = response.get("content", {}).get(JSON, {}).get("schema")
-    return pretty(sample(schema, found)) if found else ""
+def example_in(told: dict[str, Any]) -> str:
+    """Return the example of a request or an answer, nothing where it has no JSON."""
+    content = told.get("content", {}).get(JSON)
+    return pretty(content["example"]) if content else ""
 
 
 def pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
-
-
-def sample(schema: dict[str, Any], part: dict[str, Any]) -> Any:
-    """Return an example value of a schema: its own, or one made of the examples inside."""
-    if "examples" in part:
-        return part["examples"][0]
-    if "$ref" in part:
-        return sample(schema, schema["components"]["schemas"][part["$ref"].rsplit("/", 1)[-1]])
-    for several in ("allOf", "anyOf", "oneOf"):
-        if several in part:
-            return sample(schema, part[several][0])
-    if part.get("type") == "object":
-        return {name: sample(schema, inner) for name, inner in part.get("properties", {}).items()}
-    if part.get("type") == "array":
-        return [sample(schema, part["items"])]
-    return plain_sample(part)
-
-
-def plain_sample(part: dict[str, Any]) -> Any:
-    """Return an example of a schema without parts."""
-    if "default" in part or "enum" in part or "const" in part:
-        return part.get("default", part.get("const", part.get("enum", [None])[0]))
-    by_format = {
-        "uuid": "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8",
-        "date": "2026-12-01",
-        "date-time": "2026-11-23T09:05:00Z",
-    }
-    by_type = {"integer": 1, "number": 1, "boolean": True, "null": None}
-    return by_format.get(part.get("format", "")) or by_type.get(part.get("type", ""), "…")
 
 
 def problems(schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ class CursorInvalid(DomainError):
 
     code = "cursor_invalid"
     sentence = _("This cursor belongs to another query or was changed. Start again from the first page.")
+    facts = {"errors": [{"pointer": "?cursor", "code": code, "message": "This cursor belongs to another query."}]}
 
     def __init__(self) -> None:
         super().__init__(errors=[FieldError("?cursor", self.code, self.sentence)])

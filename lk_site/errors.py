@@ -37,6 +37,7 @@ class DomainError(Exception):
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 422
     sentence: ClassVar["_StrOrPromise"] = _("This cannot be done.")
+    facts: ClassVar[dict[str, Any]] = {}  # an example of the members that its document has of its own
 
     def __init__(
         self, detail: "_StrOrPromise | None" = None, *, errors: Iterable[FieldError] = (), **extra: Any
@@ -92,6 +93,7 @@ class Stale(DomainError):
     code = "stale"
     status = 412
     sentence = _("Someone has changed this meanwhile. Compare, then save again.")
+    facts = {"current_version": 3, "changed_fields": ["price"]}
 
     def __init__(self, current_version: int, changed_fields: Iterable[str] = ()) -> None:
         self.current_version = current_version
@@ -104,6 +106,7 @@ class LimitReached(DomainError):
 
     code = "limit_reached"
     status = 429
+    facts = {"retry_after": 600}
 
     def __init__(self, retry_after: int, detail: "_StrOrPromise | None" = None) -> None:
         self.retry_after = max(1, retry_after)

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import translation
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from lk_site.answers import JSON
+from lk_site.api_examples import sample
 from lk_site.errors import Stale
 from lk_site.middleware.gates import BEFORE_CONSENT_API, SAFE_METHODS
 from lk_site.problems import PROBLEM_JSON, REFUSALS, TITLES
@@ -43,6 +46,10 @@ PROBLEM = {
         "code": {"type": "string", "description": "For programs; never changes."},
         "instance": {"type": "string", "format": "uri-reference"},
         "request_id": {"type": "string"},
+        "current_version": {"type": "integer", "description": "Of `stale`: the version that the row has now."},
+        "changed_fields": {"type": "array", "items": {"type": "string"}, "description": "Of `stale`: since then."},
+        "client": {"type": "string", "format": "uuid", "description": "Of `client_exists`: who is in the way."},
+        "retry_after": {"type": "integer", "description": "Of `limit_reached`: seconds, as in `Retry-After`."},
         "errors": {
             "type": "array",
             "items": {
@@ -62,8 +69,37 @@ PROBLEM = {
 }
 SESSION = {"type": "apiKey", "in": "cookie", "name": "__Host-lk", "description": "Set by `POST /auth/verify-code`."}
 TAG = {"schema": {"type": "string"}, "description": '`"<version>.<digest of this body>"`'}
+FACTS: dict[str, dict[str, Any]] = {
+    "invalid": {"errors": [{"pointer": "/price", "code": "out_of_range", "message": "This does not fit."}]},
+}
+ANYWHERE = (  # a body may be wrong where none is taken too
+    *("bad_request", "not_json", "length_required", "too_large", "not_json_type"),
+    *("invalid", "too_often", "server_error", "unavailable"),
+)
 
-Refusal = tuple[int, str, str, str]  # status, code, title, sentence
+
+@dataclass(frozen=True, order=True)
+class Refusal:
+    """One way to say no. `facts` are the members that only its own document has."""
+
+    status: int
+    code: str
+    title: str
+    sentence: str
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def example(self) -> dict[str, Any]:
+        return {
+            "type": f"/api/v1/docs#{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.sentence,
+            "code": self.code,
+            "instance": "/api/v1/…",
+            "request_id": "3f1d0c6f9a2b4e57",
+            "errors": [],
+            **self.facts,
+        }
 
 
 def completed(schema: OpenAPISchema, operations: Iterable[Operation]) -> OpenAPISchema:
@@ -74,7 +110,8 @@ def completed(schema: OpenAPISchema, operations: Iterable[Operation]) -> OpenAPI
         for address, methods in schema["paths"].items():
             for method, details in methods.items():
                 found |= complete(details, known[details["operationId"]], address, method.upper())
-    schema["components"]["examples"] = {refusal[1]: {"value": example(*refusal)} for refusal in sorted(found)}
+    add_examples(schema)
+    schema["components"]["examples"] = {refusal.code: {"value": refusal.example()} for refusal in sorted(found)}
     schema["components"]["schemas"]["Problem"] = PROBLEM
     schema["components"]["securitySchemes"] = {"session": SESSION}
     return schema
@@ -88,7 +125,9 @@ def complete(details: dict[str, Any], operation: Operation, address: str, method
     if not getattr(function, "is_public", False):
         details["security"] = [{"session": []}]
     if getattr(function, "is_idempotent", False):
-        details["parameters"].append(header("Idempotency-Key", "Repeats within 24 hours get the first answer again."))
+        details["parameters"].append(
+            header("Idempotency-Key", "Repeats within 24 hours get the first answer again.", minLength=1, maxLength=255)
+        )
         say_header(details, "Idempotent-Replayed", {"schema": {"type": "string", "enum": ["true"]}})
     if Stale in getattr(function, "refusals", ()):
         details["parameters"].append(header("If-Match", 'The `ETag` of the row, or `"<version>"`.', required=True))
@@ -103,12 +142,9 @@ def complete(details: dict[str, Any], operation: Operation, address: str, method
 def refusals(operation: Operation, address: str, method: str) -> Iterator[Refusal]:
     """Yield what may be answered in place of the answer."""
     function, is_safe = operation.view_func, method in SAFE_METHODS
-    codes = ["bad_request", "invalid", "too_often", "server_error", "unavailable"]
+    codes = [*ANYWHERE]
     if not is_safe:
-        codes += ["length_required", "too_large", "not_json_type", "cross_site"]
-        codes += [] if operation.csrf_exempt else ["csrf_failed"]
-    if any(model.__ninja_param_source__ == "body" for model in operation.models):
-        codes.append("not_json")
+        codes += ["cross_site"] if operation.csrf_exempt else ["cross_site", "csrf_failed"]
     if not getattr(function, "is_public", False):
         codes.append("not_authenticated")
     if not BEFORE_CONSENT_API.fullmatch(re.sub(r"[{}]", "", address)):
@@ -117,42 +153,39 @@ def refusals(operation: Operation, address: str, method: str) -> Iterator[Refusa
         codes.append("not_found")
     for code in codes:
         status, title, sentence = REFUSALS[code]
-        yield status, code, str(title), str(sentence)
+        yield Refusal(status, code, str(title), str(sentence), FACTS.get(code, {}))
     for refused in getattr(function, "refusals", ()):
-        yield refused.status, refused.code, str(TITLES[refused.status]), str(refused.sentence)
+        title = str(TITLES[refused.status])
+        facts = FACTS.get(refused.code, refused.facts)
+        yield Refusal(refused.status, refused.code, title, str(refused.sentence), facts)
 
 
 def refusal_responses(found: Iterable[Refusal]) -> dict[str, Any]:
     """Return one response for each status, with an example of each code."""
     responses: dict[str, Any] = {}
-    for status, code, title, _sentence in sorted(found):
+    for refusal in sorted(found):
         response = responses.setdefault(
-            str(status),
+            str(refusal.status),
             {
-                "description": title,
+                "description": refusal.title,
                 "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
             },
         )
-        response["content"][PROBLEM_JSON]["examples"][code] = {"$ref": f"#/components/examples/{code}"}
+        response["content"][PROBLEM_JSON]["examples"][refusal.code] = {"$ref": f"#/components/examples/{refusal.code}"}
     return responses
 
 
-def example(status: int, code: str, title: str, sentence: str) -> dict[str, Any]:
-    return {
-        "type": f"/api/v1/docs#{code}",
-        "title": title,
-        "status": status,
-        "detail": sentence,
-        "code": code,
-        "instance": "/api/v1/…",
-        "request_id": "3f1d0c6f9a2b4e57",
-        "errors": [],
-    }
-
-
-def header(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+def header(name: str, description: str, *, required: bool = False, **bounds: int) -> dict[str, Any]:
+    schema = {"type": "string", **bounds}
     return {"in": "header", "name": name, "required": required, "description": description, "schema": schema}
+
+
+def add_examples(schema: OpenAPISchema) -> None:
+    """Say what each request and each answer looks like."""
+    for details in [details for methods in schema["paths"].values() for details in methods.values()]:
+        for told in (details.get("requestBody", {}), *details["responses"].values()):
+            if content := told.get("content", {}).get(JSON):
+                content["example"] = sample(schema["components"]["schemas"], content["schema"])
 
 
 def say_header(details: dict[str, Any], name: str, what: dict[str, Any]) -> None:

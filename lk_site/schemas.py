@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, ClassVar
+from uuid import UUID
 
 from ninja import Field, Schema
 from pydantic import BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
@@ -21,6 +22,8 @@ MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?", re.ASCII)
 MONEY_SCHEMA = {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,2})?$", "examples": ["12500000.00"]}
 PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?", re.ASCII)
 PERCENT_SCHEMA = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,2})?$", "examples": ["2.50"]}
+WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 DAY = re.compile(r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
 DAY_LENGTH = len("2026-11-23")
 MOMENT = re.compile(DAY.pattern + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII)
@@ -32,16 +35,9 @@ class StrictSchema(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
-class PageQuery(Schema):
-    """Which page of a list, and how long it is."""
-
-    limit: int = Field(PAGE_DEFAULT, ge=1, le=PAGE_AT_MOST, description="Rows of a page.")
-    cursor: str | None = Field(None, description="`next_cursor` of the page before, with the same other parameters.")
-
-
-def absent() -> Any:
+def absent(*examples: Any) -> Any:
     """Return the default of a field that may be left out and, unlike its neighbours, not emptied with `null`."""
-    return Field(default_factory=lambda: None)
+    return Field(default_factory=lambda: None, examples=list(examples) or None)
 
 
 def borrowed(check: Callable[[str], Any]) -> BeforeValidator:
@@ -96,6 +92,27 @@ def read_day_or_moment(value: Any) -> date | datetime:
     return read_day(value) if isinstance(value, str) and len(value) == DAY_LENGTH else read_moment(value)
 
 
+def whole_number(value: Any) -> Any:
+    """Let a number of the query be written one way: digits, without the spaces, signs and points that Python reads."""
+    if isinstance(value, str) and not WHOLE.fullmatch(value):
+        raise PydanticCustomError("int_type", "must be a whole number")
+    return value
+
+
+def boolean(value: Any) -> Any:
+    """Let a truth of the query be written one way: `true` or `false`."""
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise PydanticCustomError("bool_type", "must be true or false")
+    return value
+
+
+def canonical_id(value: Any) -> Any:
+    """Let an id be written one way: with its hyphens, without brackets and prefixes."""
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise PydanticCustomError("uuid_type", "must be a UUID")
+    return value
+
+
 def two_places(value: Decimal) -> str:
     return f"{value:.2f}"
 
@@ -141,6 +158,17 @@ MomentIn = Annotated[datetime, BeforeValidator(read_moment), WithJsonSchema(MOME
 DayOrMomentIn = Annotated[
     Any, BeforeValidator(read_day_or_moment), WithJsonSchema({"anyOf": [DAY_SCHEMA, MOMENT_SCHEMA]})
 ]
+BooleanIn = Annotated[bool, BeforeValidator(boolean)]
+IdIn = Annotated[UUID, BeforeValidator(canonical_id)]
 MoneyOut = Annotated[Decimal, PlainSerializer(two_places, return_type=str), WithJsonSchema(MONEY_SCHEMA)]
 PercentOut = Annotated[Decimal, PlainSerializer(two_places, return_type=str), WithJsonSchema(PERCENT_SCHEMA)]
 TimeOut = Annotated[datetime, PlainSerializer(utc_text, return_type=str), WithJsonSchema(TIME_SCHEMA)]
+
+
+class PageQuery(Schema):
+    """Which page of a list, and how long it is."""
+
+    limit: Annotated[int, BeforeValidator(whole_number)] = Field(
+        PAGE_DEFAULT, ge=1, le=PAGE_AT_MOST, description="Rows of a page."
+    )
+    cursor: str | None = Field(None, description="`next_cursor` of the page before, with the same other parameters.")

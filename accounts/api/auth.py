@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from django.views.decorators.csrf import csrf_exempt
-from ninja import Router, Schema, Status
+from ninja import Field, Router, Schema, Status
 from pydantic import WithJsonSchema
 
 from accounts import cookies
@@ -32,7 +32,7 @@ class PhoneIn(StrictSchema):
 
 
 class CodeSentOut(Schema):
-    resend_after_s: int
+    resend_after_s: int = Field(examples=[60])
 
 
 class ProofIn(StrictSchema):
@@ -51,8 +51,8 @@ class SessionOut(Schema):
     id: UUID
     is_current: bool
     is_own_device: bool
-    browser: str
-    address: str | None
+    browser: str = Field(examples=["Mozilla/5.0 (Linux; Android 15) …"])
+    address: str | None = Field(examples=["203.0.113.5"])
     opened_at: TimeOut
     seen_at: TimeOut
 

@@ -25,7 +25,7 @@ IN_ORDER = Keyset(("id", UUID))
 class MePatch(StrictSchema):
     """A merge patch: fields that are absent stay."""
 
-    name: Annotated[str, Line(NAME_AT_MOST, least=1)] = absent()
+    name: Annotated[str, Line(NAME_AT_MOST, least=1)] = absent("Анна Соколова")
     language: Literal["", "ru", "en"] = Field(
         default_factory=lambda: "", description="Empty: as each request asks with `Accept-Language`."
     )
@@ -43,10 +43,10 @@ class ConsentIn(StrictSchema):
 class ConsentOut(Schema):
     """A consent given, with the SHA-256 of the very text that was shown."""
 
-    document: str
-    version: str
-    language: str
-    text_hash: str
+    document: str = Field(examples=[consents.PERSONAL_DATA])
+    version: str = Field(examples=["1"])
+    language: str = Field(examples=["ru"])
+    text_hash: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
     given_at: TimeOut
 
 
@@ -54,14 +54,14 @@ class ColleagueOut(Schema):
     """An agent of the own agency."""
 
     id: UUID
-    name: str | None
-    role: str
+    name: str | None = Field(examples=["Анна Соколова"])
+    role: str = Field(description="`agent` or `head`", examples=["agent"])
     active: bool
 
 
 class ColleaguesPage(Schema):
     items: list[ColleagueOut]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=[None])
 
 
 @me.get("", response=MeOut)

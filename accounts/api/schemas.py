@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from ninja import Schema
+from ninja import Field, Schema
 
 from accounts.models import User
 from accounts.services import consents
@@ -13,29 +13,29 @@ from lk_site.formats import mask_phone
 
 class AgencyOut(Schema):
     id: UUID
-    name: str
+    name: str = Field(examples=["Ключи и двери"])
 
 
 class ConsentDueOut(Schema):
     """A text to agree to: `blocks_from` is the day from which nothing goes on without it, `text` where it is read."""
 
-    document: str
-    version: str
-    blocks_from: str
-    text: str
+    document: str = Field(examples=[consents.PERSONAL_DATA])
+    version: str = Field(examples=["2"])
+    blocks_from: str = Field(examples=["2026-12-01"])
+    text: str = Field(examples=["/consents/personal_data/2/"])
 
 
 class MeOut(Schema):
     """The person who asks."""
 
     id: UUID
-    phone_masked: str
-    name: str | None
-    role: str
+    phone_masked: str = Field(examples=["+7 916 ***-**-67"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    role: str = Field(description="`agent` or `head`", examples=["agent"])
     agency: AgencyOut
-    language: str
-    time_zone: str
-    theme: str
+    language: str = Field(description="Empty: as each request asks.", examples=["ru"])
+    time_zone: str = Field(examples=["Europe/Moscow"])
+    theme: str = Field(examples=["system"])
     consents_due: list[ConsentDueOut]
 
 

@@ -5,15 +5,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from ninja import Field, Schema
+from pydantic import ConfigDict
 
 from deals.models import PHONES_AT_MOST, DealKind, PropertyType, StageKind
 from deals.services.client_listing import ClientFilter
 from deals.services.listing import DealFilter
 from lk_site.schemas import (
+    BooleanIn,
     ClientPhoneIn,
     DayIn,
     DayOrMomentIn,
     EmailIn,
+    IdIn,
     Line,
     MomentIn,
     MoneyIn,
@@ -34,6 +37,11 @@ PhonesIn = Annotated[list[ClientPhoneIn], Field(min_length=1, max_length=PHONES_
 QueryIn = Annotated[str, Line(200)]
 
 
+def like(**example: Any) -> ConfigDict:
+    """Return the configuration of a schema whose example says what its fields' examples together would not."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class Choice(Schema):
     """A thing of a closed or growing list: its code for programs, its name in the language asked for."""
 
@@ -45,14 +53,16 @@ class StageOut(Choice):
     kind: str = Field(description="`open`, `won` or `lost`", examples=["open"])
 
 
-class PipelineOut(Choice):
+class PipelineOut(Schema):
+    code: str = Field(examples=["sale"])
+    name: str = Field(examples=["Продажа"])
     kind: str = Field(description="The kind of deal it is for.", examples=["sale"])
     stages: list[StageOut]
 
 
 class PipelinesOut(Schema):
     items: list[PipelineOut]
-    lost_reasons: list[Choice]
+    lost_reasons: list[Choice] = Field(examples=[[{"code": "price", "name": "Не сошлись в цене"}]])
 
 
 class LostReasonOut(Choice):
@@ -80,38 +90,48 @@ class DealListItem(Schema):
     client: UUID
     client_phone_masked: str = Field(examples=["+7 916 ***-**-67"])
     client_name: str | None = Field(examples=["Мария Петрова"])
-    property_address: str = Field(examples=["Москва, улица Большая Полянка, 30, кв. 12"])
+    property_address: str = Field(examples=["Москва, Большая Полянка, 30, кв. 12"])
     price: MoneyOut
     kind: str = Field(examples=["sale"])
     property_type: str | None = Field(examples=["flat"])
     commission_percent: PercentOut | None
     stage: StageOut
     status: str = Field(description="`open`, `won` or `lost`", examples=["open"])
-    lost_reason: LostReasonOut | None
+    lost_reason: LostReasonOut | None = Field(examples=[None])
     agent: AgentOut
     next_step: NextStep | None
-    version: int
+    version: int = Field(examples=[1])
     created_at: TimeOut
     updated_at: TimeOut
-    deleted_at: TimeOut | None
+    deleted_at: TimeOut | None = Field(examples=[None])
 
 
 class DealOut(DealListItem):
     client_phone: str | None = Field(
         description="Digits, or null where only the mask is shown.", examples=["79161234567"]
     )
-    notes: str | None
+    notes: str | None = Field(examples=["Ключи у соседа"])
 
 
 class DealPage(Schema):
     items: list[DealListItem]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=[None])
 
 
 class DealIn(StrictSchema):
     """A deal and whom it is for: `client`, or `client_phone` and perhaps `client_name`."""
 
-    client: UUID | None = None
+    model_config = like(
+        client_phone="+7 916 123-45-67",
+        client_name="Мария Петрова",
+        property_address="Москва, Большая Полянка, 30, кв. 12",
+        price="12500000.00",
+        property_type="flat",
+        commission_percent="2.50",
+        next_step={"text": "Позвонить насчёт показа", "due_on": "2026-12-01"},
+    )
+
+    client: IdIn | None = None
     client_phone: ClientPhoneIn | None = None
     client_name: NameIn | None = None
     property_address: AddressIn
@@ -126,6 +146,8 @@ class DealIn(StrictSchema):
 class DealPatch(StrictSchema):
     """A merge patch: fields that are absent stay, `null` empties one that may be empty."""
 
+    model_config = like(price="11900000.00", next_step={"text": "Подписать аванс", "due_on": "2026-12-05"})
+
     property_address: AddressIn = absent()
     price: MoneyIn = absent()
     property_type: PropertyType | None = None
@@ -135,6 +157,8 @@ class DealPatch(StrictSchema):
 
 
 class StageMoveIn(StrictSchema):
+    model_config = like(to="lost", lost_reason="other", comment="Купил у застройщика")
+
     to: Annotated[str, Line(30, least=1)] = Field(
         description="The code of a stage of the deal's pipeline.", examples=["showing"]
     )
@@ -143,7 +167,7 @@ class StageMoveIn(StrictSchema):
 
 
 class HandOverIn(StrictSchema):
-    agent: UUID
+    agent: IdIn
 
 
 class NoteIn(StrictSchema):
@@ -155,7 +179,7 @@ class NoteOut(Schema):
     text: str = Field(examples=["Смотрели дважды, просят скидку 3 %"])
     author: AgentOut
     created_at: TimeOut
-    edited_at: TimeOut | None
+    edited_at: TimeOut | None = Field(examples=[None])
 
 
 class TimelineEntryOut(Schema):
@@ -167,45 +191,49 @@ class TimelineEntryOut(Schema):
     actor: AgentOut | None = Field(description="Null where it was LK itself or its staff.")
     version: int | None = Field(description="Of the deal or client, that the change made.")
     fields: list[str] = Field(description="Names of what changed.", examples=[["stage"]])
-    was_stage: Choice | None
+    was_stage: Choice | None = Field(examples=[{"code": "new", "name": "Новая"}])
     now_stage: Choice | None
-    lost_reason: Choice | None
-    was_agent: AgentOut | None
-    now_agent: AgentOut | None
-    text: str | None = Field(description="A note, a reason or a comment.")
-    is_text_erased: bool
-    note: UUID | None = Field(description="On notes: the id to edit or delete it by.")
-    is_edited: bool
+    lost_reason: Choice | None = Field(examples=[None])
+    was_agent: AgentOut | None = Field(examples=[None])
+    now_agent: AgentOut | None = Field(examples=[None])
+    text: str | None = Field(description="A note, a reason or a comment.", examples=[None])
+    is_text_erased: bool = Field(examples=[False])
+    note: UUID | None = Field(description="On notes: the id to edit or delete it by.", examples=[None])
+    is_edited: bool = Field(examples=[False])
 
 
 class TimelinePage(Schema):
     items: list[TimelineEntryOut]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=[None])
 
 
 class ClientListItem(Schema):
     id: UUID
     name: str | None = Field(examples=["Мария Петрова"])
     phones_masked: list[str] = Field(examples=[["+7 916 ***-**-67"]])
-    email: str | None
+    email: str | None = Field(examples=["maria@example.ru"])
     agent: AgentOut
-    version: int
+    version: int = Field(examples=[1])
     created_at: TimeOut
     updated_at: TimeOut
-    deleted_at: TimeOut | None
+    deleted_at: TimeOut | None = Field(examples=[None])
 
 
 class ClientOut(ClientListItem):
-    phones: list[str] | None = Field(description="Digits, or null where only the masks are shown.")
-    notes: str | None
+    phones: list[str] | None = Field(
+        description="Digits, or null where only the masks are shown.", examples=[["79161234567"]]
+    )
+    notes: str | None = Field(examples=["Ключи у соседа"])
 
 
 class ClientPage(Schema):
     items: list[ClientListItem]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=[None])
 
 
 class ClientIn(StrictSchema):
+    model_config = like(phones=["+7 916 123-45-67"], name="Мария Петрова", email="maria@example.ru")
+
     phones: PhonesIn
     name: NameIn | None = None
     email: EmailIn | None = None
@@ -213,6 +241,8 @@ class ClientIn(StrictSchema):
 
 
 class ClientPatch(StrictSchema):
+    model_config = like(phones=["79161234567", "79267654321"], notes="Звонить после шести")
+
     phones: PhonesIn = absent()
     name: NameIn | None = None
     email: EmailIn | None = None
@@ -220,6 +250,8 @@ class ClientPatch(StrictSchema):
 
 
 class RevealIn(StrictSchema):
+    model_config = like(reason="Жалоба клиента")
+
     reason: Annotated[str, Line(300)] | None = None
 
 
@@ -233,8 +265,8 @@ class DealQuery(PageQuery):
     status: list[StageKind] = Field([], max_length=3)
     stage: list[Annotated[str, Line(30)]] = Field([], max_length=20)
     kind: list[DealKind] = Field([], max_length=4)
-    agent: list[UUID] = Field([], max_length=50)
-    client: list[UUID] = Field([], max_length=50)
+    agent: list[IdIn] = Field([], max_length=50)
+    client: list[IdIn] = Field([], max_length=50)
     client_phone: list[ClientPhoneIn] = Field([], max_length=5)
     q: QueryIn = Field("", description="`#12`, a phone, its last four digits, or words of address and client's name.")
     price_min: MoneyIn | None = None
@@ -242,7 +274,7 @@ class DealQuery(PageQuery):
     created_from: DayOrMomentIn | None = Field(None, description="A time, or a day in the asker's time zone.")
     created_to: DayOrMomentIn | None = Field(None, description="A time, or a day that is included whole.")
     updated_after: MomentIn | None = None
-    trashed: bool = False
+    trashed: BooleanIn = False
 
     def asked(self) -> DealFilter:
         return DealFilter(**filters_of(self))
@@ -251,10 +283,10 @@ class DealQuery(PageQuery):
 class ClientQuery(PageQuery):
     """Repeats of one parameter mean *or*; different parameters mean *and*."""
 
-    agent: list[UUID] = Field([], max_length=50)
+    agent: list[IdIn] = Field([], max_length=50)
     client_phone: list[ClientPhoneIn] = Field([], max_length=5)
     q: QueryIn = Field("", description="A phone, its last four digits, the number of a deal, or words of the name.")
-    trashed: bool = False
+    trashed: BooleanIn = False
 
     def asked(self) -> ClientFilter:
         return ClientFilter(**filters_of(self))

@@ -23,6 +23,7 @@ class ClientExists(Clash):
 
     code = "client_exists"
     sentence = _("There is already a client with this number. Take that one, or check the number.")
+    facts = {"client": "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8"}
 
     def __init__(self, existing: Client) -> None:
         super().__init__(client=str(existing.pk))

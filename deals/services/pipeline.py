@@ -23,6 +23,7 @@ class StageClosed(DomainError):
 
     code = "stage_closed"
     sentence = _("This stage asks for more.")
+    facts = {"errors": [{"pointer": "/lost_reason", "code": "required", "message": "Choose why the deal is lost."}]}
 
 
 class SameStage(DomainError):

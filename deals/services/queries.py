@@ -31,6 +31,7 @@ class QueryTooShort(DomainError):
 
     code = "q_too_short"
     sentence = _("Type at least three letters of a word.")
+    facts = {"errors": [{"pointer": "?q", "code": code, "message": "Type at least three letters of a word."}]}
 
     def __init__(self) -> None:
         super().__init__(errors=[FieldError("?q", self.code, self.sentence)])

@@ -88,3 +88,30 @@ def test_the_command_writes_the_document(tmp_path: Any, settings: Any):
     settings.BASE_DIR = tmp_path
     call_command("write_openapi")
     assert (tmp_path / "openapi.json").read_text(encoding="utf-8") == document(product)
+
+
+PRODUCT = json.loads(document(product))
+BODIES = [
+    (f"{method.upper()} {address} {status}", content)
+    for address, methods in PRODUCT["paths"].items()
+    for method, details in methods.items()
+    for status, told in [("body", details.get("requestBody", {})), *details["responses"].items()]
+    if (content := told.get("content", {}).get("application/json"))
+]
+
+
+@pytest.mark.parametrize(("told", "content"), BODIES, ids=[told for told, _content in BODIES])
+def test_every_request_and_answer_has_an_example_that_fits_its_schema(told: str, content: dict[str, Any]):
+    schemas = {"components": PRODUCT["components"]}
+    jsonschema_rs.validate({**content["schema"], **schemas}, content["example"])
+    assert "…" not in str(content["example"]).replace(") …", "")
+
+
+def test_every_declared_refusal_has_an_example():
+    examples = PRODUCT["components"]["examples"]
+    for methods in PRODUCT["paths"].values():
+        for details in methods.values():
+            for status, response in details["responses"].items():
+                if status >= "400":
+                    assert codes(details, status) <= set(examples)
+                    assert response["content"]["application/problem+json"]["examples"]
