@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -28,6 +27,9 @@ __all__ = ["clock"]
 TEXT = "Code 123456\n@localhost #123456"
 
 
+Worker = subprocess.Popen[bytes]
+
+
 def database_url() -> str:
     """Return the address of the test database, as the worker's environment names it."""
     name = str(connection.settings_dict["NAME"])
@@ -36,14 +38,25 @@ def database_url() -> str:
     return re.sub(r"/[^/]*$", f"/{name}", os.environ["DATABASE_URL"])
 
 
-def start(tmp_path: Path, **environment: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "worker"],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, "DATABASE_URL": database_url(), "LK_VAR_DIR": str(tmp_path), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+@pytest.fixture
+def start(tmp_path) -> Iterator[Callable[..., Worker]]:
+    """Start workers on the test database; none outlives the test."""
+    started: list[Worker] = []
+
+    def start_one(**environment: str) -> Worker:
+        places = {"DATABASE_URL": database_url(), "LK_VAR_DIR": str(tmp_path)}
+        command = [sys.executable, "manage.py", "worker"]
+        environment = {**os.environ, **places, **environment}
+        both = subprocess.STDOUT
+        worker = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=both)
+        started.append(worker)
+        return worker
+
+    yield start_one
+    for worker in started:
+        if worker.poll() is None:
+            worker.kill()
+            worker.communicate()
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -58,9 +71,9 @@ def queue(phone: str = ANNA) -> SmsMessage:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_sends_what_waits_and_ends_when_asked(tmp_path):
+def test_a_worker_sends_what_waits_and_ends_when_asked(tmp_path, start):
     queue()
-    worker = start(tmp_path)
+    worker = start()
     wait_until(lambda: SmsMessage.objects.filter(state=SmsState.SENT).exists())
     queue("79260000001")
     wait_until(lambda: not SmsMessage.objects.queued().exists())
@@ -73,23 +86,24 @@ def test_a_worker_sends_what_waits_and_ends_when_asked(tmp_path):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.long
-def test_a_worker_killed_while_it_sends_loses_nothing(tmp_path, monkeypatch):
+def test_a_worker_killed_while_it_sends_loses_nothing(start):
     through_fake = {
         "LK_LOCAL": "0",
         "LK_SITE_HOST": "lk.example.ru",
         "LK_SMS_GATEWAY": "sms_ru",
         "LK_SMS_RU_API_ID": API_ID,
+        "LK_OPERATOR": "LK LLC",
     }
     with running() as fake:
         fake.delay_s = 2
         sms = queue()
-        worker = start(tmp_path, LK_SMS_RU_URL=fake.url, **through_fake)
+        worker = start(LK_SMS_RU_URL=fake.url, **through_fake)
         wait_until(lambda: SmsMessage.objects.filter(attempts=1).exists())
         worker.kill()
         worker.communicate()
         fake.delay_s = 0
         SmsMessage.objects.update(leased_until=timezone.now())
-        second = start(tmp_path, LK_SMS_RU_URL=fake.url, **through_fake)
+        second = start(LK_SMS_RU_URL=fake.url, **through_fake)
         wait_until(lambda: SmsMessage.objects.filter(state=SmsState.SENT).exists())
         second.send_signal(signal.SIGTERM)
         second.communicate(timeout=10)
