@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Theme
 from accounts.services.people import NAME_AT_MOST
 from accounts.services.profile import time_zones
-from lk_site.form_fields import LineField
+from lk_site.form_fields import LineField, capitalized
 
 RUSSIAN_ZONES = (  # west to east; the rest of the world follows by name
     ("Europe/Kaliningrad", _("Kaliningrad (Moscow −1)")),
@@ -54,7 +54,7 @@ class ProfileForm(forms.Form):
         choices=[("", _("As the browser asks")), ("ru", "Русский"), ("en", "English")],
     )
     time_zone = forms.ChoiceField(label=_("Time zone"), choices=lambda: zone_choices())
-    theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
+    theme = forms.ChoiceField(label=_("Theme"), choices=capitalized(Theme.choices))
 
 
 class WelcomeForm(forms.Form):

@@ -2,16 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from lk_site.errors import DomainError, InvalidValue
+from lk_site.formats import number_text
 from lk_site.forms import DayInput, MoneyInput, PercentInput, PhoneInput
 from lk_site.phones import normalize_phone
 from lk_site.text import clean_line, clean_text
@@ -75,6 +77,13 @@ class MoneyField(CheckedField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(check=read_amount, empty_value=None, **kwargs)
 
+    def prepare_value(self, value: Any) -> Any:
+        """Write stored roubles as people do; what was typed stays as it was typed."""
+        if not isinstance(value, Decimal):
+            return value
+        whole, kopecks = f"{value:.2f}".split(".")
+        return number_text(int(whole)) + (f",{kopecks}" if kopecks != "00" else "")
+
 
 class PercentField(CheckedField):
     """A percentage as people type it, `2,5 %`; cleans to Decimal, or None when empty."""
@@ -83,6 +92,10 @@ class PercentField(CheckedField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(check=read_percent, empty_value=None, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Write a stored percentage as people do; what was typed stays as it was typed."""
+        return number_text(value) if isinstance(value, Decimal) else value
 
 
 class DayField(forms.DateField):
@@ -98,6 +111,11 @@ class DayField(forms.DateField):
         if day is not None and not YEARS[0] <= day.year <= YEARS[1]:
             raise ValidationError(_("Check the year."), code="date_out_of_range")
         return day
+
+
+def capitalized(choices: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return choices as a list of them is read: each label begins with a capital, in the reader's language."""
+    return [(value, capfirst(label)) for value, label in choices]
 
 
 def read_amount(value: str) -> Decimal:

@@ -61,6 +61,13 @@ class CodeInput(forms.TextInput):
         )
 
 
+class SegmentsInput(forms.RadioSelect):
+    """A choice among a few words, drawn as one control."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None, choices: Any = ()) -> None:
+        super().__init__({"class": "segments-input", **(attrs or {})}, choices)
+
+
 class ToggleInput(forms.CheckboxInput):
     """A checkbox drawn as a switch."""
 

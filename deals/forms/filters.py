@@ -1,28 +1,28 @@
 """Filters of the list of deals, as an address carries them. A value that cannot be is shown and left out."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from accounts.models import User
 from deals.models import DealKind, Stage, StageKind
 from deals.services.listing import DealFilter
-from lk_site.form_fields import DayField, MoneyField
+from lk_site.form_fields import DayField, MoneyField, capitalized
 from lk_site.formats import money_text
 
 BOUNDS = ("price_min", "price_max", "created_from", "created_to")
-ANY = [("", _("any"))]
+ANY = [("", _("Any"))]
 
 
 class DealFilterForm(forms.Form):
     """What the list is narrowed to."""
 
     status = forms.ChoiceField(choices=[*ANY, *StageKind.choices], required=False, widget=forms.HiddenInput)
-    kind = forms.ChoiceField(label=_("Kind of deal"), choices=[*ANY, *DealKind.choices], required=False)
+    kind = forms.ChoiceField(label=_("Kind of deal"), choices=[*ANY, *capitalized(DealKind.choices)], required=False)
     stage = forms.ChoiceField(label=_("Stage"), required=False)
     agent = forms.ChoiceField(label=_("Agent"), required=False)
     price_min = MoneyField(label=_("Price from, ₽"), required=False)
@@ -42,13 +42,12 @@ class DealFilterForm(forms.Form):
 
     def asked(self, text: str) -> DealFilter:
         """Return the filter that the valid fields make, with the text that is looked for."""
-        data = self.cleaned_data
-        several = {name: (data[name],) for name in ("status", "kind", "stage") if data.get(name)}
-        bounds = {
-            name: data[name] for name in ("price_min", "price_max", "created_from", "created_to") if data.get(name)
-        }
-        agent = {"agent": (UUID(data["agent"]),)} if data.get("agent") else {}
-        return DealFilter(q=text, **several, **bounds, **agent)
+        data = {name: value for name, value in self.cleaned_data.items() if value}
+        narrow: dict[str, Any] = {name: data[name] for name in BOUNDS if name in data}
+        narrow |= {name: (data[name],) for name in ("status", "kind", "stage") if name in data}
+        if "agent" in data:
+            narrow["agent"] = (UUID(data["agent"]),)
+        return DealFilter(q=text, **narrow)
 
     def kept(self) -> list[tuple[str, str]]:
         """Return the filters that are on as pairs for an address or for hidden inputs."""
@@ -62,9 +61,9 @@ class DealFilterForm(forms.Form):
     def words(self, name: str, value: Any) -> str:
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField):
-            return str(dict(field.choices).get(value, value))
+            return str(dict(cast(list[tuple[str, str]], field.choices)).get(value, value))
         if isinstance(value, date):
-            texts = {"created_from": _now("from %s"), "created_to": _now("to %s")}
+            texts = {"created_from": pgettext("a day", "from %s"), "created_to": pgettext("a day", "to %s")}
             return texts[name] % value.strftime("%d.%m.%Y")
-        texts = {"price_min": _now("from %s"), "price_max": _now("to %s")}
+        texts = {"price_min": pgettext("a price", "from %s"), "price_max": pgettext("a price", "to %s")}
         return texts[name] % money_text(value)
