@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
@@ -126,7 +127,7 @@ def deal_card(deal: Deal, reader: Reader) -> dict[str, Any]:
         "next_step_when": reader.day(deal.next_step_on) if deal.next_step_on else "",
         "next_step_state": next_step_state(deal, reader.today),
         "address": deal.property_address,
-        "property_name": PropertyType(deal.property_type).label if deal.property_type else "",
+        "property_name": capfirst(PropertyType(deal.property_type).label) if deal.property_type else "",
         "agent_name": deal.agent.name or "",
         "created_when": reader.when(deal.created_at),
         "notes": deal.notes or "",

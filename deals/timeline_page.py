@@ -1,5 +1,6 @@
 """The timeline of a deal as a page shows it."""
 
+from copy import copy
 from typing import Any
 
 from django.http import HttpRequest
@@ -52,7 +53,9 @@ def position(request: HttpRequest) -> Position | None:
 def next_url(request: HttpRequest, deal: Deal, last: Position | None) -> str:
     if last is None:
         return ""
-    return f"?cursor={NEWEST_FIRST.cursor(request, last, ())}#timeline"
+    card = copy(request)  # the card may be the answer to a form that was posted elsewhere
+    card.path = reverse("deals:deal_detail", args=[deal.pk])
+    return f"{card.path}?cursor={NEWEST_FIRST.cursor(card, last, ())}#timeline"
 
 
 def entry(deal: Deal, told: TimelineEntry, reader: Reader) -> dict[str, Any]:

@@ -7,9 +7,26 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from deals.models import Deal, DealKind, LostReason, PropertyType, Stage
-from lk_site.form_fields import DayField, LineField, MoneyField, PercentField, PhoneField, TextField
+from lk_site.form_fields import (
+    DayField,
+    LineField,
+    MoneyField,
+    PercentField,
+    PhoneField,
+    TextField,
+    capitalized,
+)
+from lk_site.forms import SegmentsInput
 
-PROPERTY_TYPES = [("", _("not said")), *PropertyType.choices]
+PROPERTY_TYPES = capitalized([("", _("not said")), *PropertyType.choices])
+PARTS = {  # the facts that a card lets one change by itself, and the fields of each
+    "property_address": ("property_address",),
+    "price": ("price",),
+    "commission_percent": ("commission_percent",),
+    "property_type": ("property_type",),
+    "next_step": ("next_step_text", "next_step_on"),
+    "notes": ("notes",),
+}
 
 
 class VersionedForm(forms.Form):
@@ -19,7 +36,7 @@ class VersionedForm(forms.Form):
 
 
 class DealTermsForm(VersionedForm):
-    """What may change on a deal: address, price, property, commission, next step, notes."""
+    """What may change on a deal: address, price, property, commission, next step, notes. `only` is one of PARTS."""
 
     property_address = LineField(most=300, label=_("Address"), widget=forms.TextInput({"autocomplete": "off"}))
     price = MoneyField(label=_("Price, ₽"))
@@ -28,6 +45,14 @@ class DealTermsForm(VersionedForm):
     next_step_text = LineField(most=300, label=_("Next step"), required=False)
     next_step_on = DayField(label=_("When"), required=False)
     notes = TextField(most=5000, label=_("Notes"), required=False, widget=forms.Textarea({"rows": 4}))
+
+    def __init__(self, *args: Any, only: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.only = only
+        if only:
+            self.fields = {name: self.fields[name] for name in ("version", *PARTS[only])}
+            self.auto_id = f"{only}_%s"
+            self.fields[PARTS[only][0]].widget.attrs["autofocus"] = True
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -40,15 +65,12 @@ class DealTermsForm(VersionedForm):
 
     def terms(self) -> dict[str, Any]:
         """Return the fields as `edit_deal` and `create_deal` take them."""
-        data, text = self.cleaned_data, self.cleaned_data["next_step_text"]
-        return {
-            "property_address": data["property_address"],
-            "price": data["price"],
-            "commission_percent": data["commission_percent"],
-            "property_type": data["property_type"],
-            "next_step": {"text": text, "due_on": data["next_step_on"]} if text else None,
-            "notes": data["notes"],
-        }
+        data = self.cleaned_data
+        terms = {name: data[name] for name in PARTS if name in data}
+        if "next_step_text" in data:
+            text = data["next_step_text"]
+            terms["next_step"] = {"text": text, "due_on": data["next_step_on"]} if text else None
+        return terms
 
     @staticmethod
     def initial_of(deal: Deal) -> dict[str, Any]:
@@ -73,10 +95,18 @@ class CreateDealForm(DealTermsForm):
     client_name = LineField(
         most=200, label=_("Client's name"), required=False, widget=forms.TextInput({"autocomplete": "off"})
     )
-    kind = forms.ChoiceField(label=_("Kind of deal"), choices=DealKind, initial=DealKind.SALE, widget=forms.RadioSelect)
+    kind = forms.ChoiceField(
+        label=_("Kind of deal"), choices=capitalized(DealKind.choices), initial=DealKind.SALE, widget=SegmentsInput
+    )
     client = forms.UUIDField(widget=forms.HiddenInput, required=False)  # chosen on the page that showed both names
 
     field_order = ("client_phone", "client_name", "kind", "property_address", "price", "commission_percent")
+
+    @property
+    def is_more_open(self) -> bool:
+        """Whether a field of those that stand folded is filled or wrong."""
+        folded = (part for name in PARTS if name not in ("property_address", "price") for part in PARTS[name])
+        return any(self[part].value() or part in self.errors for part in folded)
 
     def deal(self) -> dict[str, Any]:
         """Return the fields as `create_deal` takes them."""
@@ -97,7 +127,7 @@ class MoveDealForm(VersionedForm):
         super().__init__(*args, **kwargs)
         self.fields["to"].choices = [(stage.code, stage.name) for stage in stages]  # type: ignore[attr-defined]
         self.fields["lost_reason"].choices = [  # type: ignore[attr-defined]
-            ("", _("choose")),
+            ("", _("Choose")),
             *((reason.code, reason.name) for reason in reasons),
         ]
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from accounts.models import User
 from deals.models import Client, Deal
 from deals.tests.browsing import browser_of, new_deal_form, version_on
-from deals.tests.making import PHONE, make_client, make_deal
+from deals.tests.making import OTHER_PHONE, PHONE, make_client, make_deal
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +72,40 @@ def test_the_second_of_two_tabs_sees_both_values_and_loses_neither(anna: User) -
     assert 'name="version" value="2"' in shown
     deal.refresh_from_db()
     assert deal.price == 11_000_000
+
+
+@pytest.mark.parametrize(
+    ("fact", "typed", "shown"),
+    [
+        ("property_address", {"property_address": "Казань, ул. Баумана, 5"}, "Казань, ул. Баумана, 5"),
+        ("price", {"price": "11 000 000"}, "11\u202f000\u202f000\u202f₽"),
+        ("commission_percent", {"commission_percent": "3,5 %"}, "3,5\u202f%"),
+        ("property_type", {"property_type": "room"}, "property_type"),
+        ("next_step", {"next_step_text": "Позвонить", "next_step_on": "2030-05-01"}, "Позвонить"),
+        ("notes", {"notes": "Ключи у соседки"}, "Ключи у соседки"),
+    ],
+)
+def test_one_fact_is_changed_by_itself(anna: User, fact: str, typed: dict[str, str], shown: str) -> None:
+    deal, browser = make_deal(anna, notes="Собственник в Твери"), browser_of(anna)
+    url = f"{reverse('deals:deal_edit', args=[deal.pk])}?field={fact}"
+    small = browser.get(url)
+    assert {field.name for field in small.context["form"].visible_fields()} == set(typed)
+    assert browser.post(url, {"version": version_on(small.content.decode()), **typed}).status_code == 302
+    assert shown in page(anna, "deal_detail", deal.pk)
+    after = Deal.objects.get()
+    others = {"property_address", "price", "notes"} - {fact}
+    assert after.version == 2
+    assert all(getattr(after, name) == getattr(deal, name) for name in others)
+
+
+def test_two_people_changing_one_fact_lose_neither_value(anna: User, vera: User) -> None:
+    deal = make_deal(anna)
+    url = f"{reverse('deals:deal_edit', args=[deal.pk])}?field=price"
+    assert browser_of(vera).post(url, {"version": "1", "price": "11 000 000"}).status_code == 302
+    second = browser_of(anna).post(url, {"version": "1", "price": "10 000 000"})
+    assert second.status_code == 412
+    assert "10 000 000" in second.content.decode()
+    assert "11\u202f000\u202f000\u202f₽" in second.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -139,6 +173,16 @@ def test_the_head_sees_a_mask_and_reveals_the_number(anna: User, vera: User) -> 
     assert "***" in card
     revealed = browser_of(vera).post(reverse("deals:client_reveal", args=[deal.client_id]))
     assert "tel:+79161234567" in revealed.content.decode()
+
+
+def test_a_number_asked_for_on_a_deals_card_is_shown_there(anna: User, vera: User) -> None:
+    deal, other = make_deal(anna), make_deal(anna, OTHER_PHONE)
+    browser, reveal = browser_of(vera), reverse("deals:client_reveal", args=[deal.client_id])
+    card = browser.post(reveal, {"deal": str(deal.pk)})
+    assert "tel:+79161234567" in card.content.decode()
+    assert card.context["deal"]["number"] == deal.number
+    assert "tel:" not in browser.get(reverse("deals:deal_detail", args=[deal.pk])).content.decode()
+    assert "deal" not in browser.post(reveal, {"deal": str(other.pk)}).context  # not of this client: his own card
 
 
 def test_the_head_hands_over_and_an_agent_may_not(anna: User, boris: User, vera: User) -> None:

@@ -14,7 +14,7 @@ from accounts.kept_middleware import kept_initial
 from accounts.models import Action
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
 from deals.forms.clients import ClientForm
-from deals.models import Client
+from deals.models import Client, Deal
 from deals.presenters import Reader, client_card, client_name, client_rows, deal_rows, phones_of
 from deals.services import client_listing, clients, listing
 from deals.services.client_listing import NEWEST_DEAL_FIRST, ClientFilter
@@ -26,7 +26,8 @@ from deals.services.permissions import may, may_ask
 from deals.services.queries import QueryTooShort
 from deals.services.searches import keep_search
 from deals.views.conflicts import client_conflict
-from deals.views.deals import NOT_TEXT
+from deals.views.deals import NOT_TEXT, note_form
+from deals.views.deals import card_page as deal_card_page
 from deals.views.lists import SEARCH_AT_MOST, address, searched
 from lk_site.cursors import CursorInvalid
 from lk_site.errors import Invalid, InvalidValue, Stale
@@ -93,10 +94,21 @@ def client_detail(request: ActorRequest, client_id: UUID) -> HttpResponse:
 
 @require_POST
 def client_reveal(request: ActorRequest, client_id: UUID) -> HttpResponse:
-    """Show the numbers to the head, in the answer itself: they stand nowhere else."""
+    """Show the numbers to the head, in the answer itself: they stand nowhere else. `deal` names the card to show."""
     client = Client.objects.visible_to(request.actor).whole().get(pk=client_id)
     reveal_phones(client_id, actor=request.actor)
+    if deal := deal_of(client, request):
+        return deal_card_page(request, deal, note_form(request, deal), is_revealed=True)
     return card_page(request, client, is_open=True)
+
+
+def deal_of(client: Client, request: ActorRequest) -> Deal | None:
+    """Return the client's deal from whose card the numbers were asked for, None if it was the client's card."""
+    try:
+        deal_id = UUID(request.POST.get("deal", ""))
+    except ValueError:
+        return None
+    return Deal.objects.visible_to(request.actor).whole().filter(client=client, pk=deal_id).first()
 
 
 def card_page(request: ActorRequest, client: Client, *, is_open: bool) -> HttpResponse:

@@ -14,9 +14,9 @@ from lk_site.formats import money_text, percent_text, phone_text
 from lk_site.forms import show_conflict
 
 
-def deal_conflict(typed: QueryDict, deal: Deal) -> DealTermsForm:
+def deal_conflict(typed: QueryDict, deal: Deal, *, only: str = "") -> DealTermsForm:
     """Return the form as it was typed, of the deal's present version, with what stands there now where it differs."""
-    form = DealTermsForm(of_version(typed, deal.version))
+    form = DealTermsForm(of_version(typed, deal.version), only=only)
     form.is_valid()
     show_differences(form, DealTermsForm.initial_of(deal))
     return form

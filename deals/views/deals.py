@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.actor import ActorRequest
 from accounts.kept_middleware import kept_initial
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
-from deals.forms.deals import CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
+from deals.forms.deals import PARTS, CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
 from deals.models import Client, Deal, LostReason, Stage
 from deals.presenters import Reader, client_name, deal_buttons, deal_card, phones_of, stage_steps, undo_button
 from deals.services import deals
@@ -35,10 +35,12 @@ def deal_detail(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     return card_page(request, deal, note_form(request, deal))
 
 
-def card_page(request: ActorRequest, deal: Deal, note: NoteForm, *, status: int = 200) -> HttpResponse:
+def card_page(
+    request: ActorRequest, deal: Deal, note: NoteForm, *, is_revealed: bool = False, status: int = 200
+) -> HttpResponse:
     """Render the card of a deal, with what was typed into its note form."""
     actor, reader = request.actor, Reader.of(request.actor)
-    is_open = look_at(deal.client, actor=actor)
+    is_open = is_revealed or look_at(deal.client, actor=actor)
     stages, can = stages_of(deal), deal_buttons(deal, actor)
     context = {
         "deal": deal_card(deal, reader),
@@ -48,6 +50,7 @@ def card_page(request: ActorRequest, deal: Deal, note: NoteForm, *, status: int 
         "next_stage": next_stage(stages, deal),
         "move_form": move_form(deal, stages) if can["move"] else None,
         "note_form": note,
+        "fact_form": lost_fact(request, deal),
         "can": can,
         "undo": undo_button(deal, actor, reader),
         **timeline_page(request, deal, reader),
@@ -88,13 +91,18 @@ def created(request: ActorRequest, form: CreateDealForm) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def deal_edit(request: ActorRequest, deal_id: UUID) -> HttpResponse:
-    """Change a deal. Where somebody else was quicker, both values are shown and neither is lost."""
+    """Change a deal, or the one fact of it that `?field=` names.
+
+    Where somebody else was quicker, both values are shown and neither is lost.
+    """
     deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
+    only = asked_fact(request)
     if request.method != "POST":
-        return form_page(request, DealTermsForm(initial=DealTermsForm.initial_of(deal) | kept_initial(request)), deal)
+        initial = DealTermsForm.initial_of(deal) | kept_initial(request)
+        return form_page(request, DealTermsForm(initial=initial, only=only), deal)
     if "carry" in request.POST:
         return form_page(request, deal_conflict(request.POST, deal), deal)
-    form = DealTermsForm(request.POST)
+    form = DealTermsForm(request.POST, only=only)
     if not form.is_valid():
         return form_page(request, form, deal, status=422)
     try:
@@ -102,7 +110,7 @@ def deal_edit(request: ActorRequest, deal_id: UUID) -> HttpResponse:
         saved = deals.edit_deal(deal_id, form.terms(), actor=request.actor, version=version)
     except Stale as stale:
         fresh = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
-        return form_page(request, deal_conflict(request.POST, fresh), fresh, status=stale.status)
+        return form_page(request, deal_conflict(request.POST, fresh, only=only), fresh, status=stale.status)
     except Invalid as refused:
         show_refusal(form, refused)
         return form_page(request, form, deal, status=422)
@@ -117,7 +125,8 @@ def form_page(
     request: ActorRequest, form: DealTermsForm, deal: Deal | None = None, *, status: int = 200, **context: Any
 ) -> HttpResponse:
     named = {"id": deal.pk, "number": deal.number} if deal else None
-    return render(request, "deals/deal_form.html", {"form": form, "deal": named, **context}, status=status)
+    template = "deals/deal_fact.html" if form.only else "deals/deal_form.html"
+    return render(request, template, {"form": form, "deal": named, **context}, status=status)
 
 
 def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:
@@ -168,6 +177,19 @@ def with_new_key(typed: QueryDict) -> QueryDict:
 
 
 # --- parts of the card
+
+
+def asked_fact(request: ActorRequest) -> str:
+    """Return the fact that an address asks to change by itself, or nothing for the whole form."""
+    name = request.GET.get("field", "")
+    return name if name in PARTS else ""
+
+
+def lost_fact(request: ActorRequest, deal: Deal) -> DealTermsForm | None:
+    """Return the form of the fact that was being changed on the card when the session ended, with what was typed."""
+    kept = kept_initial(request, reverse("deals:deal_edit", args=[deal.pk]))
+    only = next((name for name, (first, *_rest) in PARTS.items() if first in kept), "")
+    return DealTermsForm(initial=DealTermsForm.initial_of(deal) | kept, only=only) if only else None
 
 
 def stages_of(deal: Deal) -> list[Stage]:

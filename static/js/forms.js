@@ -23,19 +23,28 @@ addEventListener("beforeunload", (event) => {
   if ([...document.querySelectorAll("form[data-guard]")].some(changed)) event.preventDefault();
 });
 
-document.querySelector("[data-focus]")?.closest("form")?.querySelector("[aria-invalid=true]")?.focus();
+// A press on Cancel is an answer already.
+addEventListener("click", (event) => {
+  const form = event.target.closest("form[data-guard] a[href]:not([target])")?.closest("form");
+  if (form) delete form.dataset.changed;
+});
 
 if (location.hash === "#search") document.getElementById("search")?.focus();
 
-document.querySelectorAll("[data-take]").forEach((button) => {
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const input = document.getElementById(button.dataset.take);
-    input.value = button.dataset.value;
-    input.dispatchEvent(new Event("input", { bubbles: true }));
-    input.focus();
-  });
+addEventListener("click", (event) => {
+  const button = event.target.closest("[data-take]");
+  if (!button) return;
+  const input = document.getElementById(button.dataset.take);
+  input.value = button.dataset.value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  input.focus();
 });
+const dress = (part) => {
+  part.querySelector("[aria-invalid=true]")?.focus();
+  part.querySelectorAll("[data-take]").forEach((button) => { button.hidden = false; });
+};
+dress(document);
+addEventListener("htmx:afterSettle", (event) => dress(event.target));
 
 document.querySelectorAll("[data-theme-choice]").forEach((button) => {
   button.addEventListener("click", () => { document.documentElement.dataset.theme = button.value; });

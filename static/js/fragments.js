@@ -12,15 +12,22 @@ addEventListener("htmx:configRequest", (event) => {
 // An answer without the part that was asked for (a refusal, a page of another kind), or none at all: the form goes the
 // ordinary way and shows it. What was typed stays in the browser, and the form's one-time key keeps the effect single.
 const sendPlainly = (event) => {
-  const form = event.detail.requestConfig?.elt.closest("form");
-  if (!form) return;
+  const { elt } = event.detail.requestConfig;
+  const form = elt.closest("form");
+  if (!form) return location.assign(elt.href);
   form.dataset.sent = "yes"; // no question about unsaved text: it is on its way
   form.submit();
 };
+const holds = (answer, id) => id && answer.includes(`id="${id}"`);
 addEventListener("htmx:beforeSwap", (event) => {
-  const { target, serverResponse } = event.detail;
-  if (serverResponse.includes(`id="${target.id}"`)) return;
-  event.detail.shouldSwap = false;
-  sendPlainly(event);
+  const { target, serverResponse, requestConfig } = event.detail;
+  const { elt } = requestConfig;
+  if (elt.matches("form") && holds(serverResponse, elt.id)) { // the form itself came back, with what is wrong in it
+    event.detail.target = elt;
+    event.detail.selectOverride = `#${elt.id}`;
+  } else if (elt.matches("form") ? !holds(serverResponse, target.id) : !serverResponse.includes("fact-form")) {
+    event.detail.shouldSwap = false;
+    sendPlainly(event);
+  }
 });
 addEventListener("htmx:sendError", sendPlainly);

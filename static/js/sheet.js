@@ -1,20 +1,15 @@
 // A link that leads to a page with a form opens the same form in a sheet on this page.
-document.querySelectorAll("[data-sheet]").forEach((link) => {
-  const sheet = document.getElementById(link.dataset.sheet);
-  if (!sheet?.showModal) return;
-  link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    const choice = [...sheet.querySelectorAll("input[type=radio]")].find((radio) => radio.value === link.dataset.choose);
-    if (choice) choice.checked = true;
-    sheet.showModal();
-    choice?.focus();
-  });
+addEventListener("click", (event) => {
+  const link = event.target.closest("[data-sheet]");
+  const sheet = link && document.getElementById(link.dataset.sheet);
+  if (!sheet?.showModal || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const choice = [...sheet.querySelectorAll("input[type=radio]")].find((radio) => radio.value === link.dataset.choose);
+  if (choice) choice.checked = true;
+  sheet.showModal();
+  choice?.focus();
 });
-
-document.querySelectorAll("dialog.sheet").forEach((sheet) => {
-  sheet.addEventListener("click", (event) => { if (event.target === sheet) sheet.close(); });
-});
+addEventListener("click", (event) => { if (event.target.matches("dialog.sheet")) event.target.close(); });
 
 // A popup of <details> closes by Escape and by a press elsewhere.
 const popups = () => document.querySelectorAll("details.popup[open]");

@@ -16,21 +16,17 @@ const groupPhone = (text) => {
   return own ? `${opening} ${parts}${tail}` : text;
 };
 
-const bind = (selector, group) => document.querySelectorAll(selector).forEach((input) => {
-  const regroup = () => {
-    const text = group(input.value);
-    if (text === input.value) return;
-    const behind = input.value.slice(input.selectionStart).replace(/[^\d,]/g, "").length;
-    input.value = text;
-    if (document.activeElement !== input) return;
-    let caret = text.length;
-    for (let left = behind; left > 0 && caret > 0; caret -= 1) if (/[\d,]/.test(text[caret - 1])) left -= 1;
-    input.setSelectionRange(caret, caret);
-  };
-  input.addEventListener("input", (event) => { if (!event.inputType?.startsWith("delete")) regroup(); });
-  input.addEventListener("change", regroup);
-  regroup();
-});
+const regroup = (input) => {
+  const group = input.matches("[data-money]") ? groupMoney : input.matches("[data-phone]") ? groupPhone : null;
+  const text = group ? group(input.value) : input.value;
+  if (text === input.value) return;
+  const behind = input.value.slice(input.selectionStart).replace(/[^\d,]/g, "").length;
+  input.value = text;
+  if (document.activeElement !== input) return;
+  let caret = text.length;
+  for (let left = behind; left > 0 && caret > 0; caret -= 1) if (/[\d,]/.test(text[caret - 1])) left -= 1;
+  input.setSelectionRange(caret, caret);
+};
 
-bind("[data-money]", groupMoney);
-bind("[data-phone]", groupPhone);
+addEventListener("input", (event) => { if (!event.inputType?.startsWith("delete")) regroup(event.target); });
+addEventListener("change", (event) => regroup(event.target));
