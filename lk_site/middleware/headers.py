@@ -1,7 +1,7 @@
 """Headers of every response, errors and static files included (security.md 2.6)."""
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
@@ -39,6 +39,8 @@ def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
         response.headers["Cache-Control"] = "no-store"
     if response.status_code in (204, 304):
         response.headers.pop("Content-Type", None)
+    elif isinstance(response, HttpResponse):
+        response.headers.setdefault("Content-Length", str(len(response.content)))
 
 
 def content_policy(request: HttpRequest, response: HttpResponseBase) -> str:
