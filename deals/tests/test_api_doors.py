@@ -275,3 +275,15 @@ def test_both_count_reveals_with_looks(door, anna, vera, settings):
     client, head = make_client(anna), door(vera)
     assert head.reveal(client) in DONE
     assert head.reveal(client) == 429
+
+
+@both_doors
+@pytest.mark.parametrize("email", ["maria", "maria@", "a" * 250 + "@e.ru", "мария@пример .рф"])
+def test_both_refuse_what_is_no_address_of_mail(door, anna, email):
+    asking = door(anna)
+    if isinstance(asking, Pages):
+        form = {"phone_1": PHONE, "email": email, "form_key": str(uuid4())}
+        assert asking.post("/clients/new/", form) == 422
+    else:
+        assert asking.send("POST", "/clients/", {"phones": [PHONE], "email": email}) == 422
+    assert not Client.objects.exists()

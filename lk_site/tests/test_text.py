@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lk_site.errors import InvalidValue
-from lk_site.text import clean_line, clean_text, fold, words
+from lk_site.text import clean_email, clean_line, clean_text, fold, words
 
 REFUSED = [
     ("\x00", "control_character"),
@@ -96,3 +96,14 @@ def test_folding_twice_changes_nothing(text):
 def test_words_are_letters_and_digits():
     assert words("ул. Льва Толстого, д. 16-А_б") == ["ул", "льва", "толстого", "д", "16", "а", "б"]
     assert words(" — ") == []
+
+
+@pytest.mark.parametrize("typed", ["maria@example.ru", "  maria@example.ru ", "a.b+c@пример.рф", ""])
+def test_an_email_address_is_taken(typed):
+    assert clean_email(typed) == typed.strip()
+
+
+@pytest.mark.parametrize("typed", ["maria", "@example.ru", "a b@example.ru", "a@b", "a" * 250 + "@e.ru", "a\n@e.ru"])
+def test_what_is_no_email_address_is_refused(typed):
+    with pytest.raises(InvalidValue):
+        clean_email(typed)
