@@ -1,9 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
-    verbose_name = "LK: people and evidence"
+    verbose_name = _("People and evidence")
 
     def ready(self) -> None:
         from accounts import change_records, triggers

@@ -6,23 +6,14 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
-from accounts.admin.pages import (
-    AgencyFilter,
-    IdFilter,
-    Outcome,
-    StaffAction,
-    StaffAdmin,
-    StaffForm,
-    admin_url,
-    link,
-    list_url,
-    masked_name,
-)
+from accounts.admin.columns import admin_url, link, list_url, masked_name, short_id
+from accounts.admin.filters import AgencyFilter, IdFilter
+from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm
 from accounts.admin.people import ReasonForm
 from accounts.admin.site import site
 from accounts.models import Agency, User
@@ -48,7 +39,10 @@ class FindForm(StaffForm):
             raise Invalid.at("agency", "unknown", _("There is no agency with this id.")) from None
         if not found:
             raise Invalid.at("phone", "unknown", _("No client of this agency has the number."))
-        links = [link(admin_url(client), f"{masked_name(client.name)} · {client.agent_id}") for client in found]
+        links = [
+            link(admin_url(client), format_html("{} · {}", masked_name(client.name), short_id(client.agent_id)))
+            for client in found
+        ]
         return Outcome(_("Clients with this number:"), links)
 
 
@@ -126,7 +120,7 @@ class ClientAdmin(StaffAdmin):
 
 
 def agent_link(row: Client | Deal) -> SafeString:
-    return link(admin_url(User(pk=row.agent_id)), row.agent_id)
+    return link(admin_url(User(pk=row.agent_id)), short_id(row.agent_id))
 
 
 @admin.register(Deal, site=site)

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
-from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm, admin_url, link, list_url
+from accounts.admin.columns import admin_url, link, list_url
+from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm
 from accounts.admin.site import site
 from accounts.models import Agency, User
 from accounts.services import agencies

@@ -1,7 +1,8 @@
 """The audit, the change records and the SMS outbox: read only, narrowed by filters, without texts and codes."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin
@@ -9,14 +10,20 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import ActorKind
-from accounts.admin.pages import AgencyFilter, StaffAdmin, TypedFilter, admin_url, link
+from accounts.admin.columns import admin_url, link, short_id
+from accounts.admin.filters import AgencyFilter, TypedFilter
+from accounts.admin.pages import StaffAdmin
 from accounts.admin.site import site
-from accounts.models import PLATFORM, ChangeRecord, Event, EventText, SmsMessage, User, UserKind
+from accounts.models import PLATFORM, Action, Agency, ChangeRecord, Event, EventText, SmsMessage, User, UserKind
 from lk_site.formats import mask_phone
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
 
 
 class ActorFilter(TypedFilter):
@@ -28,6 +35,17 @@ class ActorFilter(TypedFilter):
     def narrowed(self, queryset: QuerySet[Any], typed: str) -> QuerySet[Any]:
         staff = User.objects.staff().filter(login=typed.casefold()).values_list("pk", flat=True).first()
         return queryset.filter(actor_id=staff) if staff else queryset.filter(actor_id=as_uuid(typed))
+
+
+class ActionFilter(TypedFilter):
+    title = _("action")
+    parameter_name = "action"
+
+    def options(self) -> Sequence[tuple[str, "_StrOrPromise"]]:
+        return Action.choices
+
+    def narrowed(self, queryset: QuerySet[Any], typed: str) -> QuerySet[Any]:
+        return queryset.filter(action=Action(typed))
 
 
 class ObjectFilter(TypedFilter):
@@ -75,7 +93,7 @@ def as_uuid(typed: str) -> UUID:
 @admin.register(Event, site=site)
 class EventAdmin(StaffAdmin):
     list_display = ("at", "action", "shown_actor", "shown_object", "shown_agency", "address")
-    list_filter = (ActorFilter, ObjectFilter, AgencyFilter, SinceFilter, UntilFilter, "action")
+    list_filter = (ActionFilter, ActorFilter, ObjectFilter, AgencyFilter, SinceFilter, UntilFilter)
     ordering = ("-at",)
     fields = (
         *("at", "action", "shown_actor", "shown_object", "shown_agency", "seq", "address", "request_id"),
@@ -84,7 +102,8 @@ class EventAdmin(StaffAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         staff = User.objects.staff().filter(pk=OuterRef("actor_id")).values("login")[:1]
-        return Event.objects.annotate(staff_login=Subquery(staff))
+        agency = Agency.objects.filter(pk=OuterRef("agency_id")).values("name")[:1]
+        return Event.objects.annotate(staff_login=Subquery(staff), agency_name=Subquery(agency))
 
     @admin.display(description=_("actor"))
     def shown_actor(self, event: Event) -> SafeString | str:
@@ -92,15 +111,20 @@ class EventAdmin(StaffAdmin):
             return event.actor_kind
         if event.actor_kind == ActorKind.STAFF:
             return getattr(event, "staff_login", None) or str(event.actor_id)
-        return link(admin_url(User(pk=event.actor_id)), f"{event.actor_kind} {event.actor_id}")
+        return link(admin_url(User(pk=event.actor_id)), short_id(event.actor_id))
 
     @admin.display(description=_("object"))
-    def shown_object(self, event: Event) -> str:
-        return f"{event.object_type} {event.object_id or ''}".strip() or "—"
+    def shown_object(self, event: Event) -> SafeString | str:
+        if event.object_id is None:
+            return event.object_type or "—"
+        return format_html("{} {}", event.object_type, short_id(event.object_id))
 
     @admin.display(description=_("agency"))
-    def shown_agency(self, event: Event) -> str:
-        return str(_("the platform")) if event.agency_id == PLATFORM else str(event.agency_id)
+    def shown_agency(self, event: Event) -> SafeString | str:
+        if event.agency_id == PLATFORM:
+            return str(_("the platform"))
+        name = getattr(event, "agency_name", None) or short_id(event.agency_id)
+        return link(admin_url(Agency(pk=event.agency_id)), name)
 
     @admin.display(description=_("reason given by staff"))
     def shown_text(self, event: Event) -> str:
@@ -123,11 +147,15 @@ class ChangedObjectFilter(TypedFilter):
 
 @admin.register(ChangeRecord, site=site)
 class ChangeRecordAdmin(StaffAdmin):
-    list_display = ("timestamp", "content_type", "object_pk", "action", "changed", "shown_actor")
-    list_filter = (ChangedObjectFilter, "action", "content_type")
+    list_display = ("timestamp", "shown_object", "action", "changed", "shown_actor")
+    list_filter = (ChangedObjectFilter, "action")
     list_select_related = ("content_type", "actor")
     ordering = ("-id",)
-    fields = ("timestamp", "content_type", "object_pk", "action", "changed", "shown_actor", "remote_addr", "request_id")
+    fields = ("timestamp", "shown_object", "object_pk", "action", "changed", "shown_actor", "remote_addr", "request_id")
+
+    @admin.display(description=_("object"))
+    def shown_object(self, change: ChangeRecord) -> SafeString:
+        return format_html("{} {}", change.content_type.model, short_id(change.object_pk))
 
     @admin.display(description=_("changed fields"))
     def changed(self, change: ChangeRecord) -> str:

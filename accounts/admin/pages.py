@@ -4,26 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
+from django.utils.text import capfirst
 
 from accounts.actor import Actor, ActorRequest
-from lk_site.encryption import Unreadable
+from accounts.admin.columns import admin_url, evidence_of, named
 from lk_site.errors import DomainError
 from lk_site.form_fields import show_refusal
 
@@ -93,11 +88,18 @@ class StaffAdmin(ModelAdmin):
     list_per_page = list_max_show_all = 50
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     change_list_template = "admin/staff_list.html"
     change_form_template = "admin/staff_page.html"
     list_actions: ClassVar[tuple[StaffAction, ...]] = ()
     row_actions: ClassVar[tuple[StaffAction, ...]] = ()
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [named(str(name)) for name in self.list_display]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [named(str(name)) for name in self.fields or ()]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -137,7 +139,8 @@ class StaffAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         offers = [(action.label, f"{action.name}/") for action in self.list_actions]
-        return super().changelist_view(request, {"offers": offers, **(extra_context or {})})
+        context = {"offers": offers, "title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -145,8 +148,12 @@ class StaffAdmin(ModelAdmin):
         """Show a row, and what may be done with it."""
         obj = self.get_object(request, unquote(object_id))
         offers = [(action.label, f"../{action.name}/") for action in self.row_actions if obj and action.is_offered(obj)]
-        context = {"offers": offers, "evidence": evidence_of(obj) if obj else "", **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        shown = {
+            "offers": offers,
+            "title": capfirst(self.opts.verbose_name),
+            "evidence": evidence_of(obj) if obj else "",
+        }
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def action_view(self, request: ActorRequest, object_id: str = "", *, action: StaffAction) -> HttpResponse:
         """Show the form of an action, and carry it out."""
@@ -189,85 +196,3 @@ def carried_out(form: StaffForm, actor: Actor) -> Outcome | None:
     except DomainError as refused:
         show_refusal(form, refused)
         return None
-
-
-def admin_url(obj: Model) -> str:
-    """Return the address of a row's page."""
-    return reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[quote(obj.pk)])
-
-
-def list_url(model: type[Model], **filters: Any) -> str:
-    """Return the address of a list, narrowed."""
-    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    return f"{address}?{'&'.join(f'{name}={value}' for name, value in filters.items())}"
-
-
-def evidence_of(obj: Model) -> str:
-    """Return the address of all events about a row."""
-    from accounts.models import Event
-
-    return list_url(Event, object=obj.pk)
-
-
-def link(url: str, text: object) -> SafeString:
-    return format_html('<a href="{}">{}</a>', url, text)
-
-
-def masked_name(name: str | None) -> str:
-    """Write a name so that staff can tell rows apart: the first letter of each word."""
-    if name is None:
-        return "—"
-    if isinstance(name, Unreadable):
-        return str(name)
-    return " ".join(f"{word[0]}•••" for word in name.split())
-
-
-class TypedFilter(admin.SimpleListFilter):
-    """A filter whose value is typed or comes with a link; what cannot be one finds nothing."""
-
-    template = "admin/typed_filter.html"
-    input_type = "text"
-    hint: "_StrOrPromise" = ""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("", "")]
-
-    def choices(self, changelist: Any) -> Any:
-        """Give the template the value, and the other parameters of the list, which the form keeps."""
-        kept = [pair for pair in changelist.params.items() if pair[0] not in (self.parameter_name, PAGE_VAR)]
-        yield {
-            "value": self.value() or "",
-            "kept": kept,
-            "clear": changelist.get_query_string(remove=[self.parameter_name]),
-            "selected": not self.value(),
-            "query_string": "",
-            "display": "",
-        }
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        typed = (self.value() or "").strip()
-        if not typed:
-            return queryset
-        try:
-            return self.narrowed(queryset, typed)
-        except ValueError:
-            return queryset.none()
-
-    def narrowed(self, queryset: QuerySet[Any], typed: str) -> QuerySet[Any]:
-        """Return the rows that are meant. Raises ValueError for what cannot be a value."""
-        raise NotImplementedError
-
-
-class IdFilter(TypedFilter):
-    """Rows by one id."""
-
-    column: ClassVar[str]
-
-    def narrowed(self, queryset: QuerySet[Any], typed: str) -> QuerySet[Any]:
-        return queryset.filter(**{self.column: UUID(typed)})
-
-
-class AgencyFilter(IdFilter):
-    title = _("agency (id)")
-    parameter_name = "agency"
-    column = "agency_id"

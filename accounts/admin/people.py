@@ -10,16 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.actor import Actor
-from accounts.admin.pages import (
-    AgencyFilter,
-    Outcome,
-    StaffAction,
-    StaffAdmin,
-    StaffForm,
-    admin_url,
-    link,
-    masked_name,
-)
+from accounts.admin.columns import admin_url, link, masked_name
+from accounts.admin.filters import AgencyFilter
+from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm
 from accounts.admin.site import site
 from accounts.models import Agency, Role, Session, User
 from accounts.services import people
