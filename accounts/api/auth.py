@@ -11,6 +11,7 @@ from pydantic import WithJsonSchema
 
 from accounts import cookies
 from accounts.actor import ActorRequest
+from accounts.api.idempotent import idempotent
 from accounts.api.schemas import MeOut, me_of
 from accounts.models import Session
 from accounts.services import login as logins
@@ -115,6 +116,7 @@ def end_session(request: ActorRequest, session_id: UUID) -> Status[None]:
 
 
 @own_sessions.post("/end-others", response={204: None})
+@idempotent()
 def end_other_sessions(request: ActorRequest) -> Status[None]:
     """End all sessions of the person but this one."""
     sessions.end_other_sessions(actor=request.actor)

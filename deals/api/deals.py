@@ -16,6 +16,7 @@ from deals.services.clients import ClientExists
 from deals.services.deal_rows import NEWEST_FIRST
 from deals.services.queries import QueryTooShort
 from lk_site.cursors import CursorInvalid
+from lk_site.encryption.cells import ValueUnreadable
 from lk_site.errors import Invalid, NotAllowed, Stale, VersionRequired
 from lk_site.etags import etagged, if_match
 from lk_site.operations import counts_as_search, refuses
@@ -54,7 +55,7 @@ def get_deal(request: ActorRequest, deal_id: UUID) -> DealOut:
 
 
 @router.patch("/{uuid:deal_id}", response=DealOut)
-@refuses(Invalid, *CHANGES)
+@refuses(Invalid, ValueUnreadable, *CHANGES)
 @idempotent(Deal)
 @etagged
 def edit_deal(request: ActorRequest, deal_id: UUID, payload: DealPatch) -> DealOut:
@@ -81,7 +82,7 @@ def restore_deal(request: ActorRequest, deal_id: UUID) -> DealOut:
 
 
 @router.post("/{uuid:deal_id}/stage-moves", response=DealOut)
-@refuses(Invalid, pipeline.SameStage, pipeline.StageClosed, *CHANGES)
+@refuses(Invalid, ValueUnreadable, pipeline.SameStage, pipeline.StageClosed, *CHANGES)
 @idempotent(Deal)
 @etagged
 def move_deal(request: ActorRequest, deal_id: UUID, payload: StageMoveIn) -> DealOut:

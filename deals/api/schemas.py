@@ -84,6 +84,13 @@ class NextStepIn(StrictSchema):
     due_on: DayIn
 
 
+class NextStepPatch(StrictSchema):
+    """What is left out stays; both are needed where there was no next step."""
+
+    text: Annotated[str, Line(300, least=1)] = absent("Подписать аванс")
+    due_on: DayIn = absent("2026-12-05")
+
+
 class DealListItem(Schema):
     id: UUID
     number: int = Field(description="Short, per agency, never used again.", examples=[12])
@@ -152,7 +159,7 @@ class DealPatch(StrictSchema):
     price: MoneyIn = absent()
     property_type: PropertyType | None = None
     commission_percent: PercentIn | None = None
-    next_step: NextStepIn | None = None
+    next_step: NextStepPatch | None = None
     notes: NotesIn | None = None
 
 

@@ -222,8 +222,8 @@ def refuse_out_of_range(fields: Mapping[str, Any]) -> None:
 def put(deal: Deal, field: str, value: Any) -> bool:
     """Set a field if the value is another one, and tell whether it was."""
     if field == "next_step":
-        step = (value["text"], value["due_on"]) if value else (None, None)
         was = (deal.next_step_text, deal.next_step_on)
+        step = merged_step(was, value) if value is not None else (None, None)
         deal.next_step_text, deal.next_step_on = step
         return step != was
     if field == "notes":
@@ -237,6 +237,16 @@ def put(deal: Deal, field: str, value: Any) -> bool:
     else:
         setattr(deal, field, value)
     return True
+
+
+def merged_step(was: tuple[str | None, date | None], sent: Mapping[str, Any]) -> tuple[str, date]:
+    """Return the next step with the parts that were sent put in. Raises Invalid for half of one."""
+    text, due_on = sent.get("text", was[0]), sent.get("due_on", was[1])
+    if not text:
+        raise Invalid.at("/next_step/text", "required", _("Say what is to be done."))
+    if due_on is None:
+        raise Invalid.at("/next_step/due_on", "required", _("Say by when."))
+    return text, due_on
 
 
 def columns_of(field: str) -> tuple[str, ...]:

@@ -244,6 +244,16 @@ def test_a_patch_changes_the_fields_that_are_sent(api):
     assert (emptied["next_step"], emptied["property_type"]) == (None, None)
 
 
+def test_a_next_step_is_merged_too(api):
+    path = f"/deals/{api.create(next_step=STEP)['id']}"
+    later = api.patch(path, {"next_step": {"due_on": "2026-12-09"}}, version=1).json()
+    assert later["next_step"] == STEP | {"due_on": "2026-12-09"}
+    assert api.patch(path, {"next_step": {}}, version=2).json()["version"] == 2
+    assert api.patch(path, {"next_step": None}, version=2).json()["next_step"] is None
+    refused(api.patch(path, {"next_step": {"text": "Показ"}}, version=3), 422, "invalid", "/next_step/due_on")
+    refused(api.patch(path, {"next_step": {"text": None}}, version=3), 422, "invalid", "/next_step/text")
+
+
 def test_a_patch_of_nothing_changes_nothing(api):
     deal = api.create()
     assert api.patch(f"/deals/{deal['id']}", {}, version=1).json()["version"] == 1

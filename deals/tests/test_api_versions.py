@@ -181,6 +181,13 @@ def test_the_kept_body_cannot_be_read_in_the_database(api):
     assert "Редкоеимя".encode() not in bytes(row[0].token)
 
 
+def test_ending_other_sessions_may_be_repeated_too(api, anna):
+    first, other = api.post("/me/sessions/end-others", key="k1"), Program(anna)
+    again = api.post("/me/sessions/end-others", key="k1")
+    assert (first.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (204, 204, "true")
+    assert other.get("/me").status_code == 200
+
+
 def test_deleting_and_revealing_take_no_key(api):
     deal = api.create()
     for _ in range(2):
