@@ -3,13 +3,13 @@
 from typing import Any
 
 from django import forms
-from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
 from deals.forms.deals import VersionedForm
 from deals.models import PHONES_AT_MOST, Client
-from lk_site.form_fields import LineField, PhoneField, TextField
+from lk_site.form_fields import CheckedField, LineField, PhoneField, TextField
 from lk_site.formats import phone_text
+from lk_site.text import clean_email
 
 PHONE_NAMES = [f"phone_{number}" for number in range(1, PHONES_AT_MOST + 1)]
 
@@ -19,20 +19,20 @@ class ClientForm(VersionedForm):
 
     form_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     name = LineField(most=200, label=_("Name"), required=False, widget=forms.TextInput({"autocomplete": "off"}))
-    email = LineField(most=254, label=_("E-mail"), required=False, widget=forms.EmailInput({"autocomplete": "off"}))
+    email = CheckedField(
+        check=clean_email, label=_("E-mail"), required=False, widget=forms.EmailInput({"autocomplete": "off"})
+    )
     notes = TextField(most=5000, label=_("Notes"), required=False, widget=forms.Textarea({"rows": 4}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in PHONE_NAMES:
             is_main = name == PHONE_NAMES[0]
-            self.fields[name] = PhoneField(label=_("Phone") if is_main else _("One more phone"), required=is_main)
-
-    def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"]
-        if email:
-            validate_email(email)
-        return email
+            self.fields[name] = PhoneField(
+                label=_("Phone") if is_main else _("One more phone"),
+                required=is_main,
+                error_messages={"required": _("Write the client's phone.")},
+            )
 
     def client(self) -> dict[str, Any]:
         """Return the fields as `create_client` and `edit_client` take them."""

@@ -38,8 +38,13 @@ class VersionedForm(forms.Form):
 class DealTermsForm(VersionedForm):
     """What may change on a deal: address, price, property, commission, next step, notes. `only` is one of PARTS."""
 
-    property_address = LineField(most=300, label=_("Address"), widget=forms.TextInput({"autocomplete": "off"}))
-    price = MoneyField(label=_("Price, ₽"))
+    property_address = LineField(
+        most=300,
+        label=_("Address"),
+        widget=forms.TextInput({"autocomplete": "off"}),
+        error_messages={"required": _("Write the address.")},
+    )
+    price = MoneyField(label=_("Price, ₽"), error_messages={"required": _("Write the price, like 12 500 000.")})
     commission_percent = PercentField(label=_("Commission, %"), required=False)
     property_type = forms.ChoiceField(label=_("Property"), choices=PROPERTY_TYPES, required=False)
     next_step_text = LineField(most=300, label=_("Next step"), required=False)
@@ -91,7 +96,7 @@ class CreateDealForm(DealTermsForm):
     """A new deal and whom it is for. `form_key` makes a double click one deal."""
 
     form_key = forms.UUIDField(widget=forms.HiddenInput)
-    client_phone = PhoneField(label=_("Client's phone"))
+    client_phone = PhoneField(label=_("Client's phone"), error_messages={"required": _("Write the client's phone.")})
     client_name = LineField(
         most=200, label=_("Client's name"), required=False, widget=forms.TextInput({"autocomplete": "off"})
     )
@@ -119,7 +124,9 @@ class CreateDealForm(DealTermsForm):
 class MoveDealForm(VersionedForm):
     """Where to, and what that stage asks for."""
 
-    to = forms.ChoiceField(label=_("Stage"), widget=forms.RadioSelect)
+    to = forms.ChoiceField(
+        label=_("Stage"), widget=forms.RadioSelect, error_messages={"required": _("Choose a stage.")}
+    )
     lost_reason = forms.ChoiceField(label=_("Why it was lost"), required=False)
     comment = TextField(most=1000, label=_("Comment"), required=False, widget=forms.Textarea({"rows": 3}))
 
@@ -135,7 +142,9 @@ class MoveDealForm(VersionedForm):
 class HandOverForm(VersionedForm):
     """To whom."""
 
-    agent = forms.ChoiceField(label=_("To whom"), widget=forms.RadioSelect)
+    agent = forms.ChoiceField(
+        label=_("To whom"), widget=forms.RadioSelect, error_messages={"required": _("Choose an agent.")}
+    )
 
     def __init__(self, *args: Any, agents: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -145,5 +154,10 @@ class HandOverForm(VersionedForm):
 class NoteForm(forms.Form):
     """A note on a deal."""
 
-    text = TextField(most=5000, label=_("Note"), widget=forms.Textarea({"rows": 2}))
+    text = TextField(
+        most=5000,
+        label=_("Note"),
+        widget=forms.Textarea({"rows": 2}),
+        error_messages={"required": _("Write something first.")},
+    )
     form_key = forms.UUIDField(widget=forms.HiddenInput, required=False)

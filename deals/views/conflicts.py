@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
+from django.utils.text import capfirst
 
 from deals.forms.clients import PHONE_NAMES, ClientForm
 from deals.forms.deals import DealTermsForm
@@ -57,7 +58,7 @@ def words(field: forms.Field, name: str, value: Any) -> str:
     if isinstance(field, PhoneField):
         return phone_text(value)
     if name == "property_type":
-        return str(PropertyType(value).label)
+        return capfirst(PropertyType(value).label)
     return f"{value:%d.%m.%Y}" if isinstance(field, forms.DateField) else str(value)
 
 

@@ -62,7 +62,7 @@ def card_page(
 def deal_create(request: ActorRequest) -> HttpResponse:
     """Create a deal, once for however many clicks."""
     if request.method != "POST":
-        return form_page(request, CreateDealForm(initial=new_deal(request)))
+        return new_page(request)
     form = CreateDealForm(request.POST)
     if not form.is_valid():
         return form_page(request, form, status=422)
@@ -110,7 +110,8 @@ def deal_edit(request: ActorRequest, deal_id: UUID) -> HttpResponse:
         saved = deals.edit_deal(deal_id, form.terms(), actor=request.actor, version=version)
     except Stale as stale:
         fresh = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
-        return form_page(request, deal_conflict(request.POST, fresh, only=only), fresh, status=stale.status)
+        form = deal_conflict(request.POST, fresh, only=only)
+        return form_page(request, form, fresh, status=stale.status, stale=stale)
     except Invalid as refused:
         show_refusal(form, refused)
         return form_page(request, form, deal, status=422)
@@ -127,6 +128,15 @@ def form_page(
     named = {"id": deal.pk, "number": deal.number} if deal else None
     template = "deals/deal_fact.html" if form.only else "deals/deal_form.html"
     return render(request, template, {"form": form, "deal": named, **context}, status=status)
+
+
+def new_page(request: ActorRequest) -> HttpResponse:
+    """Show the form of a new deal. An empty one may be kept for the back button: it brings its one-time key with it."""
+    initial = new_deal(request)
+    page = form_page(request, CreateDealForm(initial=initial))
+    if set(initial) == {"form_key"}:
+        page["Cache-Control"] = "private, no-cache"
+    return page
 
 
 def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:

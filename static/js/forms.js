@@ -14,6 +14,27 @@ const release = (form) => {
 };
 addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
 
+// Back shows what was sent: such pages are not kept by the browser, nor is what was typed into them. It lives in the
+// tab's own history and goes with the tab; the form's one-time key comes back too, so that the server knows the form.
+const path = (form) => new URL(form.action).pathname;
+addEventListener("submit", ({ target: form }) => {
+  if (!form.elements.form_key || form.hasAttribute("hx-post")) return;
+  const typed = [...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken");
+  history.replaceState({ path: path(form), typed }, "");
+});
+const restore = ({ path: of, typed }) => {
+  const form = [...document.forms].find((one) => one.elements.form_key && path(one) === of);
+  if (!form) return;
+  typed.forEach(([name, value]) => {
+    const field = form.elements[name];
+    if (!field) return;
+    field.value = value;
+    if (value && field.closest) field.closest("details")?.setAttribute("open", "");
+  });
+};
+const cameBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+if (cameBack && history.state?.typed) restore(history.state);
+
 const changed = (form) => form.dataset.sent === undefined && form.dataset.changed !== undefined;
 addEventListener("input", (event) => {
   const form = event.target.form;

@@ -1,5 +1,6 @@
 // Money gets its spaces and a phone its groups while it is typed; the caret stays behind the same digit.
 const groupMoney = (text) => {
+  if (/[^\d\s.,₽]/.test(text)) return text; // words stay for the server to answer
   const [whole, ...rest] = text.replace(/[^\d.,]/g, "").split(/[.,]/);
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
   return rest.length ? `${grouped},${rest.join("").slice(0, 2)}` : grouped;
