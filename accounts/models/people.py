@@ -92,7 +92,7 @@ class User(AbstractBaseUser, VersionedModel):
     phone = EncryptedTextField(_("phone"), max_length=15, null=True)
     phone_index = models.BinaryField(max_length=33, null=True, editable=False)
     name = EncryptedTextField(_("name"), max_length=100, null=True)  # None until the first login has asked for it
-    login = models.CharField(_("login"), max_length=50, null=True, unique=True)
+    login = models.CharField(_("login"), max_length=50, null=True, unique=True)  # noqa: DJ001 agents have none
     password = models.CharField(_("password"), max_length=128, blank=True)
     language = models.CharField(_("language"), max_length=5, blank=True)  # empty: as the browser asks
     time_zone = models.CharField(_("time zone"), max_length=50, default="Europe/Moscow")

@@ -1,4 +1,4 @@
-"""What staff prove themselves with beside the password: an authenticator app, and back-up codes for the day it is lost."""
+"""What staff prove themselves with beside the password: an authenticator app, and back-up codes for when it is lost."""
 
 from django.db import models
 from django.db.models import Q
@@ -16,7 +16,7 @@ class StaffTotp(EncryptedModel):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.OneToOneField(User, models.CASCADE, related_name="totp")
     secret = EncryptedTextField(max_length=64)  # base32, as the app reads it
-    last_step = models.BigIntegerField(default=-1)  # the newest step that opened something: it and older ones never do again
+    last_step = models.BigIntegerField(default=-1)  # the newest that opened something: never again
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

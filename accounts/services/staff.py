@@ -1,4 +1,4 @@
-"""Staff: how they are made, and how they prove who they are: a password and a code of the authenticator, or a back-up one."""
+"""Staff: how they are made, and how they prove themselves: a password, and a code of the authenticator or of paper."""
 
 import hmac
 import re
