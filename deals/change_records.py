@@ -12,5 +12,6 @@ def register() -> None:
     track(Stage, [*named, "kind"])
     track(LostReason, named)
     track(Client, ["agent", "name", "email", "notes", "deleted_at"])
-    terms = ["property_type", "property_address", "price", "commission_percent", "next_step_text", "next_step_on", "notes"]
-    track(Deal, [*terms, "agent", "client", "stage", "lost_reason", "lost_comment", "deleted_at"])
+    terms = ["property_type", "property_address", "price", "commission_percent"]
+    plans = ["next_step_text", "next_step_on", "notes"]
+    track(Deal, [*terms, *plans, "agent", "client", "stage", "lost_reason", "lost_comment", "deleted_at"])
