@@ -36,7 +36,6 @@ INSTALLED_APPS = [
     "deals",
     "lk_site",
     "auditlog",
-    "django_htmx",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
