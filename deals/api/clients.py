@@ -7,7 +7,8 @@ from ninja import Body, Query, Router, Status
 
 from accounts.actor import ActorRequest
 from accounts.api.idempotent import idempotent
-from deals.api.schemas import ClientIn, ClientOut, ClientPage, ClientPatch, ClientQuery, RevealIn, RevealOut
+from deals.api.queries import ClientQuery
+from deals.api.schemas import ClientIn, ClientOut, ClientPage, ClientPatch, RevealIn, RevealOut
 from deals.api.shown import client_item, client_out
 from deals.models import Client
 from deals.services import client_listing, clients, looks

@@ -8,7 +8,8 @@ from ninja import Query, Router, Status
 
 from accounts.actor import ActorRequest
 from accounts.api.idempotent import idempotent
-from deals.api.schemas import DealIn, DealOut, DealPage, DealPatch, DealQuery, HandOverIn, StageMoveIn
+from deals.api.queries import DealQuery
+from deals.api.schemas import DealIn, DealOut, DealPage, DealPatch, HandOverIn, StageMoveIn
 from deals.api.shown import deal_item, deal_out
 from deals.models import Deal
 from deals.services import deals, hand_over, listing, pipeline
