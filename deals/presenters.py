@@ -180,7 +180,7 @@ def client_rows(rows: list[ClientRow], actor: Actor) -> list[dict[str, str]]:
 
 
 def client_row(row: ClientRow, deals: ClientDeals | None, reader: Reader, address: str) -> dict[str, str]:
-    count = deals.count if deals else 0
+    count = deals.deals if deals else 0
     return {
         "url": address.format(row.id),
         "name": row.name or _("No name"),

@@ -114,7 +114,7 @@ def test_a_trigger_that_is_switched_off_is_missing(db):
 def test_migrate_gives_a_rebuilt_table_its_triggers_back():
     field = Event._meta.get_field("action")
     with connection.schema_editor() as editor:
-        editor._remake_table(Event, alter_fields=[(field, field)])
+        editor._remake_table(Event, alter_fields=[(field, field)])  # type: ignore[attr-defined]
     assert triggers.missing() == ["accounts_event"]
     triggers.install_after_migrate(apps.get_app_config("accounts"), using="default")
     assert triggers.missing() == []

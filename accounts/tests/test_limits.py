@@ -170,6 +170,7 @@ def test_failures_of_an_earlier_hour_do_not_count():
 def test_a_block_ends_and_the_last_try_tells_when():
     answers = [limits.take_try("code.failures.phone", "a", now=NOON) for _ in range(10)]
     assert [answer.left for answer in answers if answer] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert isinstance(answers[-1], limits.Taken)
     assert answers[-1].next_at == NOON + 15 * MINUTE
     assert limits.blocked("code.failures.phone", "a", now=NOON + 14 * MINUTE) == Refused("code.failures.phone", 60)
     assert limits.blocked("code.failures.phone", "a", now=NOON + 15 * MINUTE) is None

@@ -13,7 +13,7 @@ from deals.models import Client, ClientPhone, Deal
 class ClientDeals(NamedTuple):
     """How many live deals a client has, and the address of the newest."""
 
-    count: int
+    deals: int
     newest_address: str
 
 

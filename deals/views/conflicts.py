@@ -58,7 +58,7 @@ def words(field: forms.Field, name: str, value: Any) -> str:
     if isinstance(field, PhoneField):
         return phone_text(value)
     if name == "property_type":
-        return capfirst(PropertyType(value).label)
+        return capfirst(str(PropertyType(value).label))
     return f"{value:%d.%m.%Y}" if isinstance(field, forms.DateField) else str(value)
 
 
