@@ -217,6 +217,7 @@ STORAGES = {
 
 # --- transport -------------------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = environment.text("LK_SSL_REDIRECT", "0" if LOCAL else "1") == "1"
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come past the proxy, by plain http
 SECURE_HSTS_SECONDS = 0 if LOCAL else 365 * 86_400
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 SECURE_REFERRER_POLICY = "same-origin"
