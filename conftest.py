@@ -152,6 +152,16 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, "locale": "ru-RU", "timezone_id": "Europe/Moscow"}
 
 
+@pytest.fixture
+def windows(new_context: Any, live_server: Any) -> Iterator[Any]:
+    """Windows of the browser, none of which may have anything to complain about in the end."""
+    from lk_site.tests.windows import Windows
+
+    opened = Windows(new_context, live_server.url)
+    yield opened
+    assert opened.complaints == []
+
+
 def absent(what: str) -> None:
     """Skip a test for something this machine lacks; in CI nothing may be lacking."""
     if os.environ.get("CI") == "true":

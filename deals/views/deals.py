@@ -62,7 +62,7 @@ def card_page(
 def deal_create(request: ActorRequest) -> HttpResponse:
     """Create a deal, once for however many clicks."""
     if request.method != "POST":
-        return new_page(request)
+        return form_page(request, CreateDealForm(initial=new_deal(request)))
     form = CreateDealForm(request.POST)
     if not form.is_valid():
         return form_page(request, form, status=422)
@@ -128,15 +128,6 @@ def form_page(
     named = {"id": deal.pk, "number": deal.number} if deal else None
     template = "deals/deal_fact.html" if form.only else "deals/deal_form.html"
     return render(request, template, {"form": form, "deal": named, **context}, status=status)
-
-
-def new_page(request: ActorRequest) -> HttpResponse:
-    """Show the form of a new deal. An empty one may be kept for the back button: it brings its one-time key with it."""
-    initial = new_deal(request)
-    page = form_page(request, CreateDealForm(initial=initial))
-    if set(initial) == {"form_key"}:
-        page["Cache-Control"] = "private, no-cache"
-    return page
 
 
 def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:
