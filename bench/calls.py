@@ -17,7 +17,7 @@ def floor_calls() -> dict[str, list[Call]]:
     with psycopg.connect(URL) as connection:
         agents = [str(row[0]) for row in connection.execute("SELECT id FROM floor_agent LIMIT 16")]
         deals = [str(row[0]) for row in connection.execute("SELECT id FROM floor_deal LIMIT 320")]
-    post = {"Content-Type": "application/json"}
+    post = {"Content-Type": "application/json", "Idempotency-Key": "{n}"}
     return {
         LIST: [Call(f"/deals?agent={agent}") for agent in agents],
         DETAIL: [Call(f"/deals/{deal}") for deal in deals],

@@ -1,14 +1,15 @@
 """The floor: list, detail and create of deals as bare as they can be. A WSGI function, psycopg and orjson.
 
-No session, no rights, no encryption, no evidence: only the statements that the answers need, prepared and binary, and
-JSON of the API's shape. Its tables are its own.
+No session, no rights, no encryption: only the statements that the answers need, prepared and binary, and JSON of the
+API's shape. A create writes in one transaction what LK must write too: the client and what finds him, the deal, two
+events under the agent's numbers, and the answer of its idempotency key. Its tables are its own.
 """
 
 import os
 import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -18,11 +19,18 @@ import psycopg
 from uuid6 import uuid7
 
 TABLES = """
-DROP TABLE IF EXISTS floor_deal, floor_client, floor_agent, floor_stage, floor_number;
+DROP TABLE IF EXISTS
+    floor_deal, floor_client, floor_agent, floor_stage, floor_number, floor_phone, floor_token, floor_event, floor_key;
 CREATE TABLE floor_agent (id uuid PRIMARY KEY, name text NOT NULL);
 CREATE TABLE floor_stage (id int PRIMARY KEY, code text NOT NULL, name text NOT NULL, kind text NOT NULL);
-CREATE TABLE floor_client (id uuid PRIMARY KEY, agent_id uuid NOT NULL, name text, phone text NOT NULL);
-CREATE TABLE floor_number (agent_id uuid PRIMARY KEY, last int NOT NULL);
+CREATE TABLE floor_client (id uuid PRIMARY KEY, agent_id uuid NOT NULL REFERENCES floor_agent, name text);
+CREATE INDEX ON floor_client (agent_id, id DESC);
+CREATE TABLE floor_phone (id uuid PRIMARY KEY, client_id uuid NOT NULL REFERENCES floor_client, phone text NOT NULL);
+CREATE INDEX ON floor_phone (client_id);
+CREATE INDEX ON floor_phone (phone);
+CREATE TABLE floor_token (client_id uuid NOT NULL REFERENCES floor_client, token int NOT NULL);
+CREATE INDEX ON floor_token (token, client_id);
+CREATE TABLE floor_number (agent_id uuid PRIMARY KEY, deal int NOT NULL, event int NOT NULL DEFAULT 0);
 CREATE TABLE floor_deal (
     id uuid PRIMARY KEY, number int NOT NULL, agent_id uuid NOT NULL REFERENCES floor_agent,
     client_id uuid NOT NULL REFERENCES floor_client, stage_id int NOT NULL REFERENCES floor_stage,
@@ -30,32 +38,57 @@ CREATE TABLE floor_deal (
     commission_percent numeric(5, 2), next_step_text text, next_step_on date, notes text, version int NOT NULL,
     created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL, deleted_at timestamptz
 );
+CREATE TABLE floor_event (
+    id uuid PRIMARY KEY, agent_id uuid NOT NULL, seq int NOT NULL, at timestamptz NOT NULL, action text NOT NULL,
+    object_id uuid NOT NULL, data jsonb NOT NULL, mac bytea NOT NULL, UNIQUE (agent_id, seq)
+);
+CREATE INDEX ON floor_event (object_id, seq);
+CREATE TABLE floor_key (
+    agent_id uuid, digest bytea, request bytea NOT NULL, at timestamptz NOT NULL, body text,
+    PRIMARY KEY (agent_id, digest)
+);
 INSERT INTO floor_stage VALUES (1, 'new', 'Новая', 'open');
 """
 FILL = """
 INSERT INTO floor_agent SELECT gen_random_uuid(), 'Анна Петрова' FROM generate_series(1, %(agents)s);
 WITH agent AS (SELECT id, row_number() OVER () - 1 AS n FROM floor_agent)
-INSERT INTO floor_client SELECT gen_random_uuid(), agent.id, 'Клиент ' || i, '79' || lpad(i::text, 9, '0')
+INSERT INTO floor_client SELECT gen_random_uuid(), agent.id, 'Клиент ' || i
 FROM generate_series(1, %(deals)s) i JOIN agent ON agent.n = i %% %(agents)s;
+INSERT INTO floor_phone SELECT gen_random_uuid(), id, '79' || lpad((row_number() OVER ())::text, 9, '0')
+FROM floor_client;
+INSERT INTO floor_token SELECT id, (random() * 16777215)::int FROM floor_client, generate_series(1, 8);
 INSERT INTO floor_deal SELECT gen_random_uuid(), row_number() OVER (), agent_id, id, 1, 'sale', 'flat',
-    'Москва, улица Ленина, дом ' || right(phone, 5), 12500000, 2.5, 'Позвонить', current_date, 'Две комнаты', 1,
+    'Москва, улица Ленина, дом ' || row_number() OVER (), 12500000, 2.5, 'Позвонить', current_date, 'Две комнаты', 1,
     now() - random() * interval '1 year', now(), null FROM floor_client;
 CREATE INDEX ON floor_deal (agent_id, created_at DESC, id DESC);
+CREATE INDEX ON floor_deal (client_id);
 INSERT INTO floor_number SELECT id, %(deals)s FROM floor_agent;
 ANALYZE;
 """
-COLUMNS = """deal.id, number, client_id, client.phone, client.name, property_address, price, deal.kind, property_type,
-    commission_percent, stage.code, stage.name, stage.kind, deal.agent_id, agent.name, next_step_text, next_step_on,
+COLUMNS = """deal.id, number, deal.client_id, phone.phone, client.name, property_address, price, deal.kind,
+    property_type, commission_percent, stage.code, stage.name, stage.kind, deal.agent_id, agent.name, next_step_text, next_step_on,
     version, created_at, updated_at, deleted_at, notes"""
-FROM = """floor_deal deal JOIN floor_client client ON client.id = client_id
+FROM = """floor_deal deal JOIN floor_client client ON client.id = deal.client_id
+    JOIN floor_phone phone ON phone.client_id = client.id
     JOIN floor_stage stage ON stage.id = stage_id JOIN floor_agent agent ON agent.id = deal.agent_id"""
 LIST = f"""SELECT {COLUMNS} FROM {FROM} WHERE deal.agent_id = %b AND deleted_at IS NULL
     ORDER BY created_at DESC, deal.id DESC LIMIT 21"""
 DETAIL = f"SELECT {COLUMNS} FROM {FROM} WHERE deal.id = %b"
-NEXT_NUMBER = "UPDATE floor_number SET last = last + 1 WHERE agent_id = %b RETURNING last"
-ADD_CLIENT = "INSERT INTO floor_client VALUES (%b, %b, %b, %b)"
+TAKE_KEY = "INSERT INTO floor_key VALUES (%b, %b, %b, now()) ON CONFLICT DO NOTHING RETURNING 1"
+KEEP_ANSWER = "UPDATE floor_key SET body = %b WHERE agent_id = %b AND digest = %b"
+LOCK_AGENT = "SELECT 1 FROM floor_agent WHERE id = %b FOR NO KEY UPDATE"
+FIND_CLIENT = """SELECT client.id FROM floor_phone JOIN floor_client client ON client.id = client_id
+    WHERE phone = %b AND agent_id = %b"""
+ADD_CLIENT = "INSERT INTO floor_client VALUES (%b, %b, %b)"
+ADD_PHONE = "INSERT INTO floor_phone VALUES (%b, %b, %b)"
+ADD_TOKENS = "INSERT INTO floor_token SELECT %b, unnest(%b::int[])"
+NEXT_NUMBER = "UPDATE floor_number SET deal = deal + 1 WHERE agent_id = %b RETURNING deal"
 ADD_DEAL = """INSERT INTO floor_deal VALUES
     (%b, %b, %b, %b, 1, 'sale', '', %b, %b, null, null, null, null, 1, now(), now(), null)"""
+NEXT_EVENTS = "UPDATE floor_number SET event = event + 2 WHERE agent_id = %b RETURNING event"
+ADD_EVENTS = """INSERT INTO floor_event VALUES (%b, %b, %b, now(), 'client.created', %b, '{}', %b),
+    (%b, %b, %b, now(), 'deal.created', %b, '{"now": "new"}', %b)"""
+TOKENS = list(range(8))  # as many as find a client by name and surname and by the end of his number
 
 Row = tuple[Any, ...]
 Start = Callable[[str, list[tuple[str, str]]], Any]
@@ -78,7 +111,8 @@ def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
     """Answer GET /deals?agent=…, GET /deals/ID and POST /deals."""
     path = environ["PATH_INFO"]
     if environ["REQUEST_METHOD"] == "POST":
-        body, status = create(orjson.loads(environ["wsgi.input"].read())), "201 Created"
+        key, request = environ["HTTP_IDEMPOTENCY_KEY"], environ["wsgi.input"].read()
+        body, status = create(key, request), "201 Created"
     elif path == "/deals":
         body, status = page(UUID(parse_qs(environ["QUERY_STRING"])["agent"][0])), "200 OK"
     else:
@@ -90,26 +124,51 @@ def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
 def page(agent_id: UUID) -> bytes:
     rows = run(LIST, agent_id).fetchall()
     items = [as_dict(row) for row in rows[:20]]
-    return orjson.dumps({"items": items, "next_cursor": items[-1]["id"] if len(rows) > 20 else None})
+    return as_json({"items": items, "next_cursor": items[-1]["id"] if len(rows) > 20 else None})
 
 
 def detail(deal_id: UUID) -> bytes:
     row = run(DETAIL, deal_id).fetchone()
-    return orjson.dumps({**as_dict(row), "client_phone": row[3], "notes": row[21]} if row else None)
+    return as_json({**as_dict(row), "client_phone": row[3], "notes": row[21]} if row else None)
 
 
-def create(deal: dict[str, Any]) -> bytes:
-    """Insert a client and a deal with the agent's next number in one transaction, and answer as the detail does."""
-    deal_id, client_id, agent_id = UUID(bytes=uuid7().bytes), UUID(bytes=uuid7().bytes), UUID(deal["agent"])
+def create(key: str, request: bytes) -> bytes:
+    """Create a deal for a client who is looked for and made, once for a key, and answer as the detail does."""
+    deal = orjson.loads(request)
+    agent_id, digest = UUID(deal["agent"]), sha256(key.encode()).digest()
     with connection().transaction():
-        run(ADD_CLIENT, client_id, agent_id, deal["client_name"], deal["client_phone"])
-        (number,) = run(NEXT_NUMBER, agent_id).fetchone() or (0,)
-        run(ADD_DEAL, deal_id, number, agent_id, client_id, deal["property_address"], Decimal(deal["price"]))
-    return detail(deal_id)
+        run(TAKE_KEY, agent_id, digest, sha256(request).digest()).fetchone()
+        run(LOCK_AGENT, agent_id)
+        run(FIND_CLIENT, deal["client_phone"], agent_id).fetchone()
+        deal_id = add_deal(deal, agent_id, add_client(deal, agent_id))
+        body = detail(deal_id)
+        run(KEEP_ANSWER, body.decode(), agent_id, digest)
+    return body
 
 
-def rfc3339(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else None
+def add_client(deal: dict[str, Any], agent_id: UUID) -> UUID:
+    client_id = new_id()
+    run(ADD_CLIENT, client_id, agent_id, deal["client_name"])
+    run(ADD_PHONE, new_id(), client_id, deal["client_phone"])
+    run(ADD_TOKENS, client_id, TOKENS)
+    return client_id
+
+
+def add_deal(deal: dict[str, Any], agent_id: UUID, client_id: UUID) -> UUID:
+    deal_id, mac = new_id(), bytes(33)
+    (number,) = run(NEXT_NUMBER, agent_id).fetchone() or (0,)
+    run(ADD_DEAL, deal_id, number, agent_id, client_id, deal["property_address"], Decimal(deal["price"]))
+    (seq,) = run(NEXT_EVENTS, agent_id).fetchone() or (0,)
+    run(ADD_EVENTS, new_id(), agent_id, seq - 1, client_id, mac, new_id(), agent_id, seq, deal_id, mac)
+    return deal_id
+
+
+def new_id() -> UUID:
+    return UUID(bytes=uuid7().bytes)
+
+
+def as_json(data: Any) -> bytes:
+    return orjson.dumps(data, option=orjson.OPT_UTC_Z)
 
 
 def as_dict(row: Row) -> dict[str, Any]:
@@ -130,7 +189,7 @@ def as_dict(row: Row) -> dict[str, Any]:
         "agent": {"id": row[13], "name": row[14]},
         "next_step": None if row[15] is None else {"text": row[15], "due_on": row[16]},
         "version": row[17],
-        "created_at": rfc3339(row[18]),
-        "updated_at": rfc3339(row[19]),
-        "deleted_at": rfc3339(row[20]),
+        "created_at": row[18],
+        "updated_at": row[19],
+        "deleted_at": row[20],
     }
