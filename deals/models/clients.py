@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from accounts.actor import Actor
 
 PHONES_AT_MOST = 5
-
+IN_TRASH = Q(deleted_at__isnull=False)
 
 KEEP_LOOK = """
 INSERT INTO {table} (user_id, client_id, hour) VALUES (%s, %s, %s)
@@ -70,8 +70,8 @@ class Client(VersionedModel):
     """The person an agent works for."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"))
-    agent = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("agent"))
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"), db_index=False)
+    agent = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("agent"), db_index=False)
     name = EncryptedTextField(_("name"), max_length=200, null=True)
     email = EncryptedTextField(_("e-mail"), max_length=254, null=True)
     notes = EncryptedTextField(_("notes"), max_length=5000, null=True)
@@ -86,7 +86,10 @@ class Client(VersionedModel):
         indexes = [
             models.Index("agent", F("newest_deal_at").desc(), F("id").desc(), name="client_list_of_agent"),
             models.Index("agency", F("newest_deal_at").desc(), F("id").desc(), name="client_list_of_agency"),
-            models.Index("deleted_at", name="client_sweep_trash", condition=Q(deleted_at__isnull=False)),
+            models.Index(
+                *("agency", F("newest_deal_at").desc(), F("id").desc()), name="client_list_of_trash", condition=IN_TRASH
+            ),
+            models.Index("deleted_at", name="client_sweep_trash", condition=IN_TRASH),
         ]
 
     def __str__(self) -> str:
@@ -122,9 +125,9 @@ class ClientPhone(EncryptedModel):
     """One number of a client; the first is the main one. Unique per agent among clients that are not in the trash."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    client = models.ForeignKey(Client, models.CASCADE, related_name="phones")
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
-    agent = models.ForeignKey(User, models.PROTECT, related_name="+")  # as the client's
+    client = models.ForeignKey(Client, models.CASCADE, related_name="phones", db_index=False)
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", db_index=False)
+    agent = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)  # as the client's
     position = models.PositiveSmallIntegerField(default=0)
     phone = EncryptedTextField(max_length=15)
     phone_index = models.BinaryField(max_length=33)
@@ -170,8 +173,8 @@ class ClientToken(models.Model):
     """A short keyed hash of a name's beginning or of a number's last four digits: it finds candidates."""
 
     id = models.BigAutoField(primary_key=True)
-    client = models.ForeignKey(Client, models.CASCADE, related_name="+")
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+")
+    client = models.ForeignKey(Client, models.CASCADE, related_name="+", db_index=False)
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", db_index=False)
     token = models.BigIntegerField()
 
     class Meta:
@@ -186,12 +189,12 @@ class Look(models.Model):
     """That a person saw a client's number in an hour: the second look in the same hour is not counted again."""
 
     id = models.BigAutoField(primary_key=True)
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-    client = models.ForeignKey(Client, models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
+    client = models.ForeignKey(Client, models.CASCADE, related_name="+", db_index=False)
     hour = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint("user", "client", "hour", name="look_once_an_hour")]
+        constraints = [models.UniqueConstraint("client", "user", "hour", name="look_once_an_hour")]
         indexes = [models.Index("hour", name="look_sweep")]
 
     def __str__(self) -> str:

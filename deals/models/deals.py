@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agency, User
 from accounts.models.base import VersionedModel, new_id
-from deals.models.clients import Client
+from deals.models.clients import IN_TRASH, Client
 from deals.models.pipelines import DealKind, LostReason, Stage, StageKind
 from lk_site.encryption import EncryptedQuerySet, EncryptedTextField
 from lk_site.text import fold
@@ -78,9 +78,9 @@ class Deal(VersionedModel):
     """One piece of work for a client: a property, a price, a commission, a stage."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"))
-    agent = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("agent"))
-    client = models.ForeignKey(Client, models.PROTECT, related_name="deals", verbose_name=_("client"))
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"), db_index=False)
+    agent = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("agent"), db_index=False)
+    client = models.ForeignKey(Client, models.PROTECT, related_name="deals", verbose_name=_("client"), db_index=False)
     number = models.PositiveIntegerField(_("number"), editable=False)
     kind = models.CharField(_("kind"), max_length=10, choices=DealKind, default=DealKind.SALE)
     property_type = models.CharField(_("property"), max_length=20, choices=PropertyType, blank=True)
@@ -93,9 +93,9 @@ class Deal(VersionedModel):
         validators=[MinValueValidator(PRICE_AT_LEAST), MaxValueValidator(PRICE_AT_MOST)],
     )
     commission_percent = models.DecimalField(_("commission, %"), max_digits=5, decimal_places=2, null=True)
-    stage = models.ForeignKey(Stage, models.PROTECT, related_name="+", verbose_name=_("stage"))
+    stage = models.ForeignKey(Stage, models.PROTECT, related_name="+", verbose_name=_("stage"), db_index=False)
     stage_since = models.DateTimeField(default=timezone.now)
-    lost_reason = models.ForeignKey(LostReason, models.PROTECT, null=True, related_name="+")
+    lost_reason = models.ForeignKey(LostReason, models.PROTECT, null=True, related_name="+", db_index=False)
     lost_comment = EncryptedTextField(max_length=1000, null=True)
     next_step_text = EncryptedTextField(_("next step"), max_length=300, null=True)
     next_step_on = models.DateField(_("when"), null=True)
@@ -123,7 +123,10 @@ class Deal(VersionedModel):
             models.Index("agency", F("created_at").desc(), F("id").desc(), name="deal_list_of_agency"),
             models.Index("client", F("created_at").desc(), name="deal_list_of_client"),
             models.Index("stage", F("created_at").desc(), F("id").desc(), name="deal_list_of_stage"),
-            models.Index("deleted_at", name="deal_sweep_trash", condition=Q(deleted_at__isnull=False)),
+            models.Index(
+                *("agency", F("created_at").desc(), F("id").desc()), name="deal_list_of_trash", condition=IN_TRASH
+            ),
+            models.Index("deleted_at", name="deal_sweep_trash", condition=IN_TRASH),
         ]
 
     def __str__(self) -> str:

@@ -23,8 +23,8 @@ class Note(models.Model):
     """A note on a deal. Its text stands in the `EventText` of the event that wrote it last."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    deal = models.ForeignKey(Deal, models.CASCADE, related_name="note_entries")
-    author = models.ForeignKey(User, models.PROTECT, related_name="+")
+    deal = models.ForeignKey(Deal, models.CASCADE, related_name="note_entries", db_index=False)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
     text_event_id = models.UUIDField()
     created_at = models.DateTimeField(default=timezone.now)
     edited_at = models.DateTimeField(null=True)

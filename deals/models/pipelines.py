@@ -36,7 +36,7 @@ def name_in(language: str | None, name_ru: str, name_en: str) -> str:
 class Named(models.Model):
     """A thing with a stable code for programs and a name in each language for people."""
 
-    code = models.SlugField(_("code"), max_length=30)
+    code = models.SlugField(_("code"), max_length=30, db_index=False)
     name_ru = models.CharField(_("name in Russian"), max_length=50)
     name_en = models.CharField(_("name in English"), max_length=50)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -63,7 +63,7 @@ class Pipeline(Named):
     """The ordered steps of one kind of deal in one agency."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"))
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"), db_index=False)
     kind = models.CharField(_("kind of deal"), max_length=10, choices=DealKind)
 
     objects = PipelineQuerySet.as_manager()
@@ -96,7 +96,9 @@ class Stage(Named):
     """One step of a pipeline: open, won or lost."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    pipeline = models.ForeignKey(Pipeline, models.PROTECT, related_name="stages", verbose_name=_("pipeline"))
+    pipeline = models.ForeignKey(
+        Pipeline, models.PROTECT, related_name="stages", verbose_name=_("pipeline"), db_index=False
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=StageKind, default=StageKind.OPEN)
 
     objects = StageQuerySet.as_manager()
@@ -126,7 +128,7 @@ class LostReason(Named):
     OTHER = "other"  # asks for a comment
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"))
+    agency = models.ForeignKey(Agency, models.PROTECT, related_name="+", verbose_name=_("agency"), db_index=False)
 
     objects = LostReasonQuerySet.as_manager()
 

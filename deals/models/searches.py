@@ -12,7 +12,7 @@ class Search(EncryptedModel):
     """The text of one search; pages name it by its random id."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False)
     session_id = models.UUIDField()
     text = EncryptedTextField(max_length=200)
     created_at = models.DateTimeField(default=timezone.now)
