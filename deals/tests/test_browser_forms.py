@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from accounts.models import Session, User
 from deals.models import Deal
@@ -198,7 +198,12 @@ def test_a_fact_that_met_an_ended_session_is_back_on_its_card(windows: Windows, 
 def test_the_browser_asks_before_typed_text_is_left_and_not_after_cancel(windows: Windows, anna: User) -> None:
     page = windows.open(anna)
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", leave)
     new_deal(page)
     page.locator(".form-end a").click()
     page.wait_for_url("**/deals/")

@@ -77,16 +77,24 @@ def test_a_template_holds_structure_and_no_style_or_script(path: Path) -> None:
         assert (ICONS / f"{name}.svg").exists(), name
 
 
-def test_vendored_files_are_what_the_list_says() -> None:
-    vendor = ROOT / "static" / "vendor"
-    lines = (vendor / "README.md").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize(
+    "folder", [ROOT / "static" / "vendor", ROOT / "lk_site" / "tests" / "axe"], ids=["static", "axe"]
+)
+def test_vendored_files_are_what_the_list_says(folder: Path) -> None:
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
     listed = {line[66:]: line[:64] for line in lines if re.match(r"[0-9a-f]{64}  ", line)}
     found = {
-        str(path.relative_to(vendor)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in vendor.rglob("*")
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
         if path.is_file() and path.name != "README.md"
     }
     assert found == listed
+
+
+def test_the_dark_theme_is_the_same_whoever_chose_it() -> None:
+    style = (ROOT / "static" / "css" / "app.css").read_text(encoding="utf-8")
+    wished, chosen = re.findall(r'data-theme="(?:light|dark)"\]\)? \{\s*(color-scheme: dark;[^}]*)\}', style)
+    assert wished.split() == chosen.split()
 
 
 def test_style_and_scripts_of_any_page_fit_the_budget() -> None:
