@@ -83,8 +83,13 @@ class StrictParser(Parser):
 
 def is_json(request: HttpRequest) -> bool:
     """Return whether the body is declared as what the API reads."""
+    return request.content_type == "application/json" and is_utf_8(request)
+
+
+def is_utf_8(request: HttpRequest) -> bool:
+    """Return whether the body is declared as UTF-8, or no encoding of it is named."""
     charset = (request.content_params or {}).get("charset", "utf-8")
-    return request.content_type == "application/json" and charset.lower() in ("utf-8", "utf8")
+    return charset.lower() in ("utf-8", "utf8")
 
 
 def parse(body: bytes) -> Any:

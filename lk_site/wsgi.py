@@ -2,10 +2,9 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
-
+from lk_site.requests import Handler
 from lk_site.startup import refuse_unfit_start
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lk_site.settings")
 refuse_unfit_start()
-application = get_wsgi_application()
+application = Handler()

@@ -17,7 +17,7 @@ from lk_site import addresses
 from lk_site.middleware.headers import add_headers
 from lk_site.middleware.throttle import UNCOUNTED, add_limit_headers
 from lk_site.problems import CHALLENGE, OF_STATUS, PROBLEM_JSON, RETRY_AFTER_S, is_api, problem, refusal
-from lk_site.strict_json import is_json
+from lk_site.strict_json import is_json, is_utf_8
 
 log = logging.getLogger("lk.request")
 
@@ -69,13 +69,14 @@ def unfit_body(request: HttpRequest) -> str:
     length = request.META.get("CONTENT_LENGTH") or ""
     if "HTTP_TRANSFER_ENCODING" in request.META and not length:
         return "length_required"  # Django would take it for empty
-    if length and not length.isdecimal():
+    if length and not (length.isascii() and length.isdecimal()):
         return "bad_request"
-    in_json = is_api(request)
-    if length and int(length) > (settings.JSON_BYTES_AT_MOST if in_json else settings.FORM_BYTES_AT_MOST):
+    in_json, length = is_api(request), length.lstrip("0")
+    at_most: int = settings.JSON_BYTES_AT_MOST if in_json else settings.FORM_BYTES_AT_MOST
+    if length and (len(length) > len(str(at_most)) or int(length) > at_most):
         return "too_large"
-    if in_json and length and int(length) and not is_json(request):
-        return "not_json_type"
+    if length and not (is_json(request) if in_json else is_utf_8(request)):
+        return "not_json_type" if in_json else "bad_request"
     return ""
 
 
