@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -16,9 +15,11 @@ from accounts.actor import ActorRequest
 from accounts.services import kept_forms
 from accounts.services.kept_forms import Values
 from accounts.services.session_store import SessionStore
+from lk_site import addresses
 from lk_site.flashes import flash
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+ASKS_TO_LOG_IN = (302, 401)  # the second to a fragment; a body refused by size or type is no form
 NOT_TYPED = ("csrfmiddlewaretoken",)
 
 
@@ -53,9 +54,14 @@ def after_post(request: ActorRequest, response: HttpResponseBase, token: str) ->
 
 
 def keep_lost(request: ActorRequest, response: HttpResponseBase, token: str) -> None:
-    """Keep the form if it was meant for a page of a person whose session has ended."""
+    """Keep the form if it was meant for a page of a person whose session has ended, and he is asked to log in."""
     former = cast(SessionStore, request.session).former_user_id
-    if former is None or not is_for_a_person(request) or not is_from_our_page(request):
+    if (
+        former is None
+        or response.status_code not in ASKS_TO_LOG_IN
+        or not is_for_a_person(request)
+        or not is_from_our_page(request)
+    ):
         return
     values = typed_values(request)
     if not values:
@@ -93,8 +99,8 @@ def typed_values(request: HttpRequest) -> Values:
 
 def page_of_form(request: HttpRequest) -> str:
     """Return the path of the page that the form stood on: the one it was posted to, where the browser does not tell."""
-    shown = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
-    return shown.path if shown.netloc == request.get_host() else request.path
+    page = addresses.page_before(request)
+    return page.path if page else request.path
 
 
 def kept_initial(request: HttpRequest, action: str = "") -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import ipaddress
 from functools import cache, lru_cache
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -24,6 +26,20 @@ def is_secure(request: HttpRequest) -> bool:
     forwarded = trusted_entry(request.META.get("HTTP_X_FORWARDED_PROTO", ""))
     scheme: str = forwarded or request.META.get("wsgi.url_scheme", "http")
     return scheme.lower() == "https"
+
+
+def page_before(request: HttpRequest) -> SplitResult | None:
+    """Return the page of ours that a form or a fragment stood on, None where the browser tells of none or another's.
+
+    People are sent back there, so a path that a browser would take for another host is none of ours.
+    """
+    told = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
+    try:
+        page = urlsplit(told)
+    except ValueError:  # brackets around what is no address
+        return None
+    is_ours = page.netloc == request.get_host() and url_has_allowed_host_and_scheme(page.path, allowed_hosts=None)
+    return page if is_ours else None
 
 
 def source(address: str | None) -> str:

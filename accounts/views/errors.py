@@ -1,12 +1,11 @@
 """Pages that say no."""
 
-from urllib.parse import urlsplit
-
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.views.decorators.csrf import requires_csrf_token
 
 from accounts import cookies
@@ -15,6 +14,8 @@ from accounts.kept_middleware import is_for_a_person, is_from_our_page, page_of_
 from accounts.models import User
 from accounts.services import consents, kept_forms
 from accounts.services.kept_forms import Values
+from lk_site import addresses
+from lk_site.errors import DomainError
 from lk_site.middleware.gates import is_fragment
 from lk_site.problems import refusal
 
@@ -68,17 +69,26 @@ def sent_to_page(request: ActorRequest, values: Values, user: User) -> HttpRespo
 
 def page_with(request: ActorRequest, values: Values) -> HttpResponseBase | None:
     """Return the page that the form stood on, as if it had been asked for, with what was typed, and as a refusal."""
-    action, page = request.path, page_of_form(request)
+    action, page, before = request.path, page_of_form(request), addresses.page_before(request)
     try:
         match = resolve(page)
     except Resolver404:
         return None
     request.kept_forms = {action: values}
     request.method, request.path, request.path_info, request.resolver_match = "GET", page, page, match
-    request.GET = QueryDict(urlsplit(request.headers.get("Referer") or "").query)
+    request.GET = QueryDict(before.query if before else "")
     request.POST = QueryDict()
-    response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-    if response.status_code != HttpResponse.status_code:
+    response = shown_page(request, match) if is_for_a_person(request) else None
+    if response is None or response.status_code != HttpResponse.status_code:
         return None
     response.status_code = 403
+    return response
+
+
+def shown_page(request: ActorRequest, match: ResolverMatch) -> HttpResponseBase | None:
+    """Return what a page answers, None where it refuses: what it shows is gone, or given to another agent."""
+    try:
+        response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+    except (DomainError, Http404, ObjectDoesNotExist):
+        return None
     return response

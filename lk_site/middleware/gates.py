@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -15,6 +14,7 @@ from django.urls import reverse
 
 from accounts.actor import Actor
 from accounts.services import consents, evidence
+from lk_site import addresses
 from lk_site.problems import CHALLENGE, domain_problem, is_api, refusal
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -92,10 +92,10 @@ def page_of(request: HttpRequest) -> str:
     """Return the page to come back to after login: the one asked for, or the one a form or a fragment stands on."""
     if request.method in SAFE_METHODS and not is_fragment(request):
         return request.get_full_path()
-    shown = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
-    if shown.netloc != request.get_host():
+    page = addresses.page_before(request)
+    if page is None:
         return resolve_url(settings.LOGIN_REDIRECT_URL)
-    return f"{shown.path}?{shown.query}" if shown.query else shown.path
+    return f"{page.path}?{page.query}" if page.query else page.path
 
 
 class ConsentGate(Gate):

@@ -1,7 +1,6 @@
 """What a page answers when a rule refuses and its view has no form to show that in."""
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist
@@ -9,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
+from lk_site import addresses
 from lk_site.errors import DomainError
 from lk_site.problems import error_page, is_api, refusal
 
@@ -35,12 +35,12 @@ class PageRefusals:
 def refused_page(request: HttpRequest, refused: DomainError) -> HttpResponse:
     """Return the answer to a refusal; nothing was stored, and the page with the button is shown again."""
     sentence = str(refused.errors[0].message if refused.errors else refused.detail)
-    shown = urlsplit(request.headers.get("Referer", ""))
-    if refused.status in OWN_PAGES or request.method != "POST" or shown.netloc != request.get_host():
+    page = addresses.page_before(request)
+    if refused.status in OWN_PAGES or request.method != "POST" or page is None:
         response = error_page(request, refused.status, sentence)
         wait: int | None = getattr(refused, "retry_after", None)
         if wait is not None:
             response["Retry-After"] = str(wait)
         return response
     messages.error(request, sentence)
-    return redirect(f"{shown.path}?{shown.query}" if shown.query else shown.path)
+    return redirect(f"{page.path}?{page.query}" if page.query else page.path)
