@@ -17,30 +17,38 @@ if TYPE_CHECKING:
 EMAIL_AT_MOST = 254  # characters (RFC 5321)
 BIDI = "\u202a-\u202e\u2066-\u2069"  # they show a text in another order than it is stored
 CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but tab and line feed
-REFUSED_IN_TEXT = re.compile(f"[{CONTROLS}{BIDI}\ud800-\udfff]")
-REFUSED_IN_LINE = re.compile(f"[{CONTROLS}{BIDI}\ud800-\udfff\t\n\u2028\u2029]")
+BROKEN = "\ud800-\udfff\ufffd"  # half a character, and what stands where bytes were none
+REFUSED_IN_TEXT = re.compile(f"[{CONTROLS}{BIDI}{BROKEN}]")
+REFUSED_IN_LINE = re.compile(f"[{CONTROLS}{BIDI}{BROKEN}\t\n\u2028\u2029]")
 LINE_BREAKS = re.compile("\r\n|[\r\u2028\u2029]")
+UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")  # categories of controls, marks without width, and space
 WORD = re.compile(r"[^\W_]+")
 
 
 def clean_line(value: str, max_length: int) -> str:
-    """Return one-line text in NFC without space around it; `max_length` counts code points.
+    """Return one-line text in NFC without space around it, nothing for one that shows nothing.
 
-    Raises InvalidValue: `surrogate`, `line_break`, `control_character`, `bidi_override`, `too_long`.
+    `max_length` counts code points. Raises InvalidValue: `surrogate`, `line_break`, `control_character`,
+    `bidi_override`, `too_long`.
     """
     line = value.strip(" \t\r\n")
     refuse_characters(line, REFUSED_IN_LINE)
-    return fitting(unicodedata.normalize("NFC", line).strip(), max_length)
+    return fitting(visible(unicodedata.normalize("NFC", line)), max_length)
 
 
 def clean_text(value: str, max_length: int) -> str:
-    """Return text of several lines in NFC, ended by LF, without space around it; `max_length` counts code points.
+    """Return text of several lines in NFC, ended by LF, without space around it, nothing for one that shows nothing.
 
-    Raises InvalidValue: `surrogate`, `control_character`, `bidi_override`, `too_long`.
+    `max_length` counts code points. Raises InvalidValue: `surrogate`, `control_character`, `bidi_override`, `too_long`.
     """
     text = LINE_BREAKS.sub("\n", value).strip(" \t\n")
     refuse_characters(text, REFUSED_IN_TEXT)
-    return fitting(unicodedata.normalize("NFC", text).strip(), max_length)
+    return fitting(visible(unicodedata.normalize("NFC", text)), max_length)
+
+
+def visible(text: str) -> str:
+    """Return the text without space around it, or nothing if all its characters are space and marks without width."""
+    return text.strip() if any(unicodedata.category(character) not in UNSEEN for character in text) else ""
 
 
 def refuse_characters(text: str, refused: re.Pattern[str]) -> None:
@@ -51,7 +59,7 @@ def refuse_characters(text: str, refused: re.Pattern[str]) -> None:
 
 
 def refusal(character: str) -> tuple[str, "_StrOrPromise"]:
-    if "\ud800" <= character <= "\udfff":
+    if "\ud800" <= character <= "\udfff" or character == "\ufffd":
         return "surrogate", _("A character came broken. Type the text again.")
     if character in "\n\u2028\u2029\r":
         return "line_break", _("This is one line. Remove the line break.")

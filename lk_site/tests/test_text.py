@@ -21,6 +21,7 @@ REFUSED = [
     ("\u2069", "bidi_override"),
     ("\ud800", "surrogate"),
     ("\udfff", "surrogate"),
+    ("\ufffd", "surrogate"),  # a form's broken UTF-8, once it is decoded
 ]
 
 
@@ -55,6 +56,13 @@ def test_space_around_goes_and_letters_are_composed(clean):
     assert clean("й", 1) == "й"
     assert clean(" \t\n", 1) == ""
     assert clean("👩‍👩‍👧 «Ёлки» — O'Brien", 100) == "👩‍👩‍👧 «Ёлки» — O'Brien"
+
+
+@pytest.mark.parametrize("clean", [clean_line, clean_text])
+@pytest.mark.parametrize("text", ["\u200b", "\u3000 \u200b\ufeff", "\u2060\u00ad"])
+def test_a_text_that_shows_nothing_is_none(clean, text):
+    assert clean(text, 100) == ""
+    assert clean(f"а{text}б", 100) == f"а{text}б"
 
 
 @pytest.mark.parametrize("clean", [clean_line, clean_text])
