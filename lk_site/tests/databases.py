@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -44,3 +45,39 @@ def tables() -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
 
 def plain(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
+
+
+def dumped() -> Iterator[tuple[str, str]]:
+    """Yield every value of the database as the text that a dump would have, with the column it stands in."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            for column in connection.introspection.get_table_description(cursor, table):
+                cursor.execute(f'SELECT {as_text(column.name)} FROM "{table}" WHERE "{column.name}" IS NOT NULL')
+                for (value,) in cursor.fetchall():
+                    yield f"{table}.{column.name}", value.hex() if isinstance(value, bytes) else str(value)
+
+
+def as_text(column: str) -> str:
+    return f'"{column}"::text' if connection.vendor == "postgresql" else f'"{column}"'
+
+
+def moments() -> set[str]:
+    """Return the columns of times: their microseconds are six digits by chance."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT table_name, column_name FROM information_schema.columns WHERE data_type LIKE 'time%'"
+            )
+        else:
+            cursor.execute(
+                "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE c.type = 'datetime'"
+            )
+        return {f"{table}.{column}" for table, column in cursor.fetchall()}
+
+
+def files() -> bytes:
+    """Return the bytes of SQLite's files, freed pages and write-ahead log included; nothing of a server's database."""
+    if connection.vendor != "sqlite":
+        return b""
+    name = Path(str(connection.settings_dict["NAME"]))
+    return b"".join(path.read_bytes() for path in sorted(name.parent.glob(f"{name.name}*")))
