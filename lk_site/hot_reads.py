@@ -144,7 +144,9 @@ def fetch(connection: BaseDatabaseWrapper, plan: Plan, params: Sequence[Any]) ->
             cursor.execute(plan.sql, params)
             return list(cursor.fetchall())
     try:
-        return fetch_prepared(connection, plan, params)
+        rows = fetch_prepared(connection, plan, params)
+        connection.health_check_done = True  # type: ignore[attr-defined]  # Django's own would be one more round trip
+        return rows
     except (OperationalError, InterfaceError, NotSupportedError):
         if connection.in_atomic_block:
             raise
