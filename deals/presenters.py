@@ -88,7 +88,7 @@ def deal_row(row: DealRow, reader: Reader, address: str, nameless: str) -> dict[
         "client_name": row.client_name or row.client_phone_masked or nameless,
         "address": row.property_address,
         "price": money_text(row.price),
-        "stage_name": row.stage_name,
+        "stage_name": row.stage_name(reader.language),
         "stage_kind": row.status,
         "next_step_text": row.next_step_text if row.is_open else "",
         "next_step_when": reader.day(row.next_step_on) if row.next_step_on and row.is_open else "",

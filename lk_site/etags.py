@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
+from lk_site.answers import Ready
 from lk_site.operations import rendered
 
 TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
@@ -23,7 +24,8 @@ def etagged(operation: Callable[..., Any]) -> Callable[..., Any]:
     def tagged(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         result = operation(request, *args, **kwargs)
         row = result.value if isinstance(result, Status) else result
-        return with_etag(request, rendered(request, result, kwargs), row.version)
+        version = row["version"] if isinstance(row, Ready) else row.version
+        return with_etag(request, rendered(request, result, kwargs), version)
 
     tagged.has_etag = True  # type: ignore[attr-defined]
     return tagged

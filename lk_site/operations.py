@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from ninja import Status
 from ninja.operation import Operation
 
+from lk_site.answers import Ready, to_json
 from lk_site.errors import DomainError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,5 +58,9 @@ def rendered(request: HttpRequest, result: Any, arguments: dict[str, Any]) -> Ht
         return result  # type: ignore[return-value]
     operation: Operation = request.operation  # type: ignore[attr-defined]
     name = operation.signature.response_arg
-    response = arguments[name] if name else operation.api.create_temporal_response(request)
+    response: HttpResponse = arguments[name] if name else operation.api.create_temporal_response(request)
+    status, row = (result.status_code, result.value) if isinstance(result, Status) else (200, result)
+    if isinstance(row, Ready):
+        response.content, response.status_code = to_json(row), status
+        return response
     return operation._result_to_response(request, result, response)  # type: ignore[return-value]

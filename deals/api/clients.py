@@ -15,6 +15,7 @@ from deals.services import client_listing, clients, looks
 from deals.services.client_listing import NEWEST_DEAL_FIRST
 from deals.services.clients import ClientExists, ClientHasDeals
 from deals.services.queries import QueryTooShort
+from lk_site.answers import Ready
 from lk_site.cursors import CursorInvalid
 from lk_site.encryption.cells import ValueUnreadable
 from lk_site.errors import Invalid, LimitReached, NotAllowed, Stale, VersionRequired
@@ -40,7 +41,7 @@ def list_clients(request: ActorRequest, query: Query[ClientQuery]) -> HttpRespon
 @refuses(ClientExists, Invalid)
 @idempotent(Client)
 @etagged
-def create_client(request: ActorRequest, payload: ClientIn, response: HttpResponse) -> Status[ClientOut]:
+def create_client(request: ActorRequest, payload: ClientIn, response: HttpResponse) -> Status[Ready]:
     """Create a client; the first phone is the main one."""
     client = clients.create_client(**payload.model_dump(exclude_unset=True), actor=request.actor)
     response["Location"] = f"{request.path}{client.pk}"
@@ -49,7 +50,7 @@ def create_client(request: ActorRequest, payload: ClientIn, response: HttpRespon
 
 @router.get("/{uuid:client_id}", response=ClientOut)
 @etagged
-def get_client(request: ActorRequest, client_id: UUID) -> ClientOut:
+def get_client(request: ActorRequest, client_id: UUID) -> Ready:
     """Return a client. To the own agent the numbers are shown, and that is recorded."""
     return shown(request, Client.objects.visible_to(request.actor).whole().get(pk=client_id))
 
@@ -58,7 +59,7 @@ def get_client(request: ActorRequest, client_id: UUID) -> ClientOut:
 @refuses(ClientExists, Invalid, ValueUnreadable, *CHANGES)
 @idempotent(Client)
 @etagged
-def edit_client(request: ActorRequest, client_id: UUID, payload: ClientPatch) -> ClientOut:
+def edit_client(request: ActorRequest, client_id: UUID, payload: ClientPatch) -> Ready:
     """Change the fields that are sent; `phones` is the whole new list."""
     changes = payload.model_dump(exclude_unset=True)
     return shown(request, clients.edit_client(client_id, changes, actor=request.actor, version=if_match(request)))
@@ -76,7 +77,7 @@ def trash_client(request: ActorRequest, client_id: UUID) -> Status[Client]:
 @refuses(ClientExists, *CHANGES)
 @idempotent(Client)
 @etagged
-def restore_client(request: ActorRequest, client_id: UUID) -> ClientOut:
+def restore_client(request: ActorRequest, client_id: UUID) -> Ready:
     """Bring a client back from the trash."""
     return shown(request, clients.restore_client(client_id, actor=request.actor, version=if_match(request)))
 
@@ -88,5 +89,5 @@ def reveal_client(request: ActorRequest, client_id: UUID, payload: Body[RevealIn
     return {"phones": looks.reveal_phones(client_id, actor=request.actor, reason=payload.reason or "")}
 
 
-def shown(request: ActorRequest, client: Client) -> ClientOut:
+def shown(request: ActorRequest, client: Client) -> Ready:
     return client_out(client, actor=request.actor)

@@ -4,18 +4,21 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.translation import get_language
 from ninja import Query, Router, Status
 
 from accounts.actor import ActorRequest
 from accounts.api.idempotent import idempotent
 from deals.api.queries import DealQuery
 from deals.api.schemas import DealIn, DealOut, DealPage, DealPatch, HandOverIn, StageMoveIn
-from deals.api.shown import deal_item, deal_out
+from deals.api.shown import deal_detail, deal_item, deal_out
 from deals.models import Deal
 from deals.services import deals, hand_over, listing, pipeline
 from deals.services.clients import ClientExists
+from deals.services.deal_details import read_deal
 from deals.services.deal_rows import NEWEST_FIRST
 from deals.services.queries import QueryTooShort
+from lk_site.answers import Ready
 from lk_site.cursors import CursorInvalid
 from lk_site.encryption.cells import ValueUnreadable
 from lk_site.errors import Invalid, NotAllowed, Stale, VersionRequired
@@ -34,14 +37,15 @@ def list_deals(request: ActorRequest, query: Query[DealQuery]) -> HttpResponse:
     """List deals, newest first."""
     after = NEWEST_FIRST.position(request, query.cursor)
     page = listing.list_deals(query.asked(), actor=request.actor, limit=query.limit, after=after)
-    return NEWEST_FIRST.answer_up_to(request, [deal_item(row) for row in page.rows], page.last)
+    language = get_language()
+    return NEWEST_FIRST.answer_up_to(request, [deal_item(row, language) for row in page.rows], page.last)
 
 
 @router.post("/", response={201: DealOut})
 @refuses(ClientExists, Invalid)
 @idempotent(Deal)
 @etagged
-def create_deal(request: ActorRequest, payload: DealIn, response: HttpResponse) -> Status[DealOut]:
+def create_deal(request: ActorRequest, payload: DealIn, response: HttpResponse) -> Status[Ready]:
     """Create a deal for the client who has this phone, or for a new one."""
     deal = deals.create_deal(**payload.model_dump(exclude_unset=True), actor=request.actor)
     response["Location"] = f"{request.path}{deal.pk}"
@@ -50,16 +54,16 @@ def create_deal(request: ActorRequest, payload: DealIn, response: HttpResponse) 
 
 @router.get("/{uuid:deal_id}", response=DealOut)
 @etagged
-def get_deal(request: ActorRequest, deal_id: UUID) -> DealOut:
+def get_deal(request: ActorRequest, deal_id: UUID) -> Ready:
     """Return a deal. To its own agent the number is shown, and that is recorded."""
-    return deal_out(Deal.objects.visible_to(request.actor).whole().get(pk=deal_id), actor=request.actor)
+    return deal_detail(read_deal(deal_id, actor=request.actor))
 
 
 @router.patch("/{uuid:deal_id}", response=DealOut)
 @refuses(Invalid, ValueUnreadable, *CHANGES)
 @idempotent(Deal)
 @etagged
-def edit_deal(request: ActorRequest, deal_id: UUID, payload: DealPatch) -> DealOut:
+def edit_deal(request: ActorRequest, deal_id: UUID, payload: DealPatch) -> Ready:
     """Change the fields that are sent."""
     changes = payload.model_dump(exclude_unset=True)
     return shown(request, deals.edit_deal(deal_id, changes, actor=request.actor, version=if_match(request)))
@@ -77,7 +81,7 @@ def trash_deal(request: ActorRequest, deal_id: UUID) -> Status[Deal]:
 @refuses(ClientExists, *CHANGES)
 @idempotent(Deal)
 @etagged
-def restore_deal(request: ActorRequest, deal_id: UUID) -> DealOut:
+def restore_deal(request: ActorRequest, deal_id: UUID) -> Ready:
     """Bring a deal back from the trash."""
     return shown(request, deals.restore_deal(deal_id, actor=request.actor, version=if_match(request)))
 
@@ -86,7 +90,7 @@ def restore_deal(request: ActorRequest, deal_id: UUID) -> DealOut:
 @refuses(Invalid, ValueUnreadable, pipeline.SameStage, pipeline.StageClosed, *CHANGES)
 @idempotent(Deal)
 @etagged
-def move_deal(request: ActorRequest, deal_id: UUID, payload: StageMoveIn) -> DealOut:
+def move_deal(request: ActorRequest, deal_id: UUID, payload: StageMoveIn) -> Ready:
     """Move a deal along its pipeline."""
     move: dict[str, Any] = payload.model_dump(exclude_none=True)
     return shown(request, pipeline.move_deal(deal_id, **move, actor=request.actor, version=if_match(request)))
@@ -96,7 +100,7 @@ def move_deal(request: ActorRequest, deal_id: UUID, payload: StageMoveIn) -> Dea
 @refuses(pipeline.NothingToUndo, pipeline.UndoTooLate, *CHANGES)
 @idempotent(Deal)
 @etagged
-def undo_move(request: ActorRequest, deal_id: UUID) -> DealOut:
+def undo_move(request: ActorRequest, deal_id: UUID) -> Ready:
     """Take back one's own last move within ten minutes."""
     return shown(request, pipeline.undo_move(deal_id, actor=request.actor, version=if_match(request)))
 
@@ -105,11 +109,11 @@ def undo_move(request: ActorRequest, deal_id: UUID) -> DealOut:
 @refuses(Invalid, hand_over.SameAgent, *CHANGES)
 @idempotent(Deal)
 @etagged
-def hand_over_deal(request: ActorRequest, deal_id: UUID, payload: HandOverIn) -> DealOut:
+def hand_over_deal(request: ActorRequest, deal_id: UUID, payload: HandOverIn) -> Ready:
     """Give a deal to another agent of the agency; heads only."""
     deal = hand_over.hand_over_deal(deal_id, payload.agent, actor=request.actor, version=if_match(request))
     return shown(request, deal)
 
 
-def shown(request: ActorRequest, deal: Deal) -> DealOut:
+def shown(request: ActorRequest, deal: Deal) -> Ready:
     return deal_out(deal, actor=request.actor)

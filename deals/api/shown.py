@@ -1,20 +1,24 @@
-"""How deals and clients are shown to programs. Rows of lists become plain dicts: a response schema over each row would
-cost more than all the rest of a list."""
+"""How deals and clients are shown to programs, as plain dicts: a response schema over each row would cost more than all
+the rest of a list. `test_api_lists` and `test_api_deals` hold them to their schemas."""
 
 from typing import Any
 
+from django.utils.translation import get_language
+
 from accounts.actor import Actor
 from accounts.models import User
-from deals.api.schemas import AgentOut, ClientOut, DealOut, LostReasonOut, NextStep, NoteOut, StageOut
 from deals.models import Client, Deal, Note, Stage
 from deals.services.client_listing import ClientRow
+from deals.services.deal_details import DealDetail
 from deals.services.deal_rows import DealRow
 from deals.services.looks import look_at
 from deals.services.timeline import Person, TimelineEntry
+from lk_site.answers import Ready
 
 
-def deal_item(row: DealRow) -> dict[str, Any]:
-    """Return a row of a list as `DealListItem` says."""
+def deal_item(row: DealRow, language: str | None) -> dict[str, Any]:
+    """Return a row of a list as `DealListItem` says; `language` is the reader's."""
+    text = row.next_step_text
     return {
         "id": row.id,
         "number": row.number,
@@ -26,11 +30,11 @@ def deal_item(row: DealRow) -> dict[str, Any]:
         "kind": row.kind,
         "property_type": row.property_type or None,
         "commission_percent": row.commission_percent,
-        "stage": {"code": row.stage_code, "name": row.stage_name, "kind": row.status},
+        "stage": {"code": row.stage_code, "name": row.stage_name(language), "kind": row.status},
         "status": row.status,
-        "lost_reason": lost_reason_of(row),
+        "lost_reason": lost_reason_of(row, language),
         "agent": {"id": row.agent_id, "name": row.agent_name or None},
-        "next_step": {"text": text, "due_on": row.next_step_on} if (text := row.next_step_text) else None,
+        "next_step": {"text": text, "due_on": row.next_step_on} if text else None,
         "version": row.version,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
@@ -38,22 +42,27 @@ def deal_item(row: DealRow) -> dict[str, Any]:
     }
 
 
-def lost_reason_of(row: DealRow) -> dict[str, Any] | None:
+def lost_reason_of(row: DealRow, language: str | None) -> dict[str, Any] | None:
     if row.lost_reason_code is None:
         return None
-    return {"code": row.lost_reason_code, "name": row.lost_reason_name, "comment": row.lost_comment or None}
+    return {"code": row.lost_reason_code, "name": row.lost_reason_name(language), "comment": row.lost_comment or None}
 
 
-def deal_out(deal: Deal, *, actor: Actor, typed: str | None = None) -> DealOut:
-    """Return a deal as its detail: the number in clear is a look, unless it is the one that was just typed."""
+def deal_detail(deal: DealDetail) -> Ready:
+    """Return a deal as `DealOut` says; the number in clear was looked at when it was read."""
+    item = deal_item(deal.row, get_language())
+    return Ready(item, client_phone=deal.phone, notes=deal.notes or None)
+
+
+def deal_out(deal: Deal, *, actor: Actor, typed: str | None = None) -> Ready:
+    """Return a deal as `DealOut` says: the number in clear is a look, unless it is the one that was just typed."""
     client = deal.client
     main = client.numbers[0]
     is_open = main == typed or look_at(client, actor=actor)
-    return DealOut(
+    return Ready(
         id=deal.pk,
         number=deal.number,
         client=client.pk,
-        client_phone=main if is_open else None,
         client_phone_masked=client.masked_numbers[0],
         client_name=client.name,
         property_address=deal.property_address,
@@ -65,12 +74,13 @@ def deal_out(deal: Deal, *, actor: Actor, typed: str | None = None) -> DealOut:
         status=deal.status,
         lost_reason=lost_reason_out(deal),
         agent=agent_out(deal.agent),
-        next_step=NextStep(text=deal.next_step_text, due_on=deal.next_step_on) if deal.next_step_text else None,
-        notes=deal.notes,
+        next_step={"text": text, "due_on": deal.next_step_on} if (text := deal.next_step_text) else None,
         version=deal.version,
         created_at=deal.created_at,
         updated_at=deal.updated_at,
         deleted_at=deal.deleted_at,
+        client_phone=main if is_open else None,
+        notes=deal.notes,
     )
 
 
@@ -89,40 +99,40 @@ def client_item(row: ClientRow) -> dict[str, Any]:
     }
 
 
-def client_out(client: Client, *, actor: Actor, typed: list[str] | None = None) -> ClientOut:
-    """Return a client as its detail: numbers in clear are a look, unless they were just typed."""
+def client_out(client: Client, *, actor: Actor, typed: list[str] | None = None) -> Ready:
+    """Return a client as `ClientOut` says: numbers in clear are a look, unless they were just typed."""
     is_open = client.numbers == typed or look_at(client, actor=actor)
-    return ClientOut(
+    return Ready(
         id=client.pk,
         name=client.name,
-        phones=client.numbers if is_open else None,
         phones_masked=client.masked_numbers,
         email=client.email,
-        notes=client.notes,
         agent=agent_out(client.agent),
         version=client.version,
         created_at=client.created_at,
         updated_at=client.updated_at,
         deleted_at=client.deleted_at,
+        phones=client.numbers if is_open else None,
+        notes=client.notes,
     )
 
 
-def stage_out(stage: Stage) -> StageOut:
-    return StageOut(code=stage.code, name=stage.name, kind=stage.kind)
+def stage_out(stage: Stage) -> dict[str, Any]:
+    return {"code": stage.code, "name": stage.name, "kind": stage.kind}
 
 
-def agent_out(agent: User) -> AgentOut:
-    return AgentOut(id=agent.pk, name=agent.name)
+def agent_out(agent: User) -> dict[str, Any]:
+    return {"id": agent.pk, "name": agent.name}
 
 
-def lost_reason_out(deal: Deal) -> LostReasonOut | None:
+def lost_reason_out(deal: Deal) -> dict[str, Any] | None:
     if (reason := deal.lost_reason) is None:
         return None
-    return LostReasonOut(code=reason.code, name=reason.name, comment=deal.lost_comment)
+    return {"code": reason.code, "name": reason.name, "comment": deal.lost_comment}
 
 
-def note_out(note: Note, text: str) -> NoteOut:
-    return NoteOut(
+def note_out(note: Note, text: str) -> Ready:
+    return Ready(
         id=note.pk, text=text, author=agent_out(note.author), created_at=note.created_at, edited_at=note.edited_at
     )
 

@@ -12,6 +12,7 @@ from deals.api.shown import note_out, timeline_item
 from deals.models import Deal, Note
 from deals.services import notes
 from deals.services.timeline import NEWEST_FIRST, read_timeline
+from lk_site.answers import Ready
 from lk_site.cursors import CursorInvalid
 from lk_site.errors import NotAllowed
 from lk_site.operations import refuses
@@ -32,7 +33,7 @@ def get_timeline(request: ActorRequest, deal_id: UUID, query: Query[PageQuery]) 
 
 @router.post("/{uuid:deal_id}/notes", response={201: NoteOut})
 @idempotent(Note)
-def add_note(request: ActorRequest, deal_id: UUID, payload: NoteIn) -> Status[NoteOut]:
+def add_note(request: ActorRequest, deal_id: UUID, payload: NoteIn) -> Status[Ready]:
     """Note something on a deal's timeline."""
     return Status(201, note_out(notes.add_note(deal_id, payload.text, actor=request.actor), payload.text))
 
@@ -40,7 +41,7 @@ def add_note(request: ActorRequest, deal_id: UUID, payload: NoteIn) -> Status[No
 @router.patch("/{uuid:deal_id}/notes/{uuid:note_id}", response=NoteOut)
 @refuses(NotAllowed)
 @idempotent(Note)
-def edit_note(request: ActorRequest, deal_id: UUID, note_id: UUID, payload: NoteIn) -> NoteOut:
+def edit_note(request: ActorRequest, deal_id: UUID, note_id: UUID, payload: NoteIn) -> Ready:
     """Change the text of one's own note."""
     return note_out(notes.edit_note(deal_id, note_id, payload.text, actor=request.actor), payload.text)
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.db.models import BinaryField, DateTimeField, FilteredRelation, Q, QuerySet
-from django.utils.translation import get_language
 
 from accounts.actor import Actor, ActorKind
 from accounts.models import Agency, User
@@ -65,13 +64,11 @@ class DealRow(NamedTuple):
     agent_id: UUID
     agent_name_cell: Cell | None
 
-    @property
-    def stage_name(self) -> str:
-        return name_in(get_language(), self.stage_name_ru, self.stage_name_en)
+    def stage_name(self, language: str | None) -> str:
+        return name_in(language, self.stage_name_ru, self.stage_name_en)
 
-    @property
-    def lost_reason_name(self) -> str:
-        return name_in(get_language(), self.lost_reason_name_ru or "", self.lost_reason_name_en or "")
+    def lost_reason_name(self, language: str | None) -> str:
+        return name_in(language, self.lost_reason_name_ru or "", self.lost_reason_name_en or "")
 
     @property
     def lost_comment(self) -> str:
@@ -86,10 +83,15 @@ class DealRow(NamedTuple):
         return opened(self.client_name_cell, sealed_field(Client, "name"), self.client_id)
 
     @property
-    def client_phone_masked(self) -> str:
+    def client_phone(self) -> str:
+        """The main number in clear: showing it is a look."""
         if self.main_phone_id is None:
             return ""
-        return mask_phone(opened(self.main_phone_cell, sealed_field(ClientPhone, "phone"), self.main_phone_id))
+        return opened(self.main_phone_cell, sealed_field(ClientPhone, "phone"), self.main_phone_id)
+
+    @property
+    def client_phone_masked(self) -> str:
+        return mask_phone(phone) if (phone := self.client_phone) else ""
 
     @property
     def agent_name(self) -> str:
@@ -117,10 +119,10 @@ def opened(cell: Cell | None, field: EncryptedTextField[Any, Any], key: UUID) ->
     return "" if cell is None else open_cell(cell, field, key)
 
 
-def row_columns(deals: DealQuerySet) -> Tuples:
-    """Return deals as the tuples that `DealRow` names."""
+def row_columns(deals: DealQuerySet, *more: str) -> Tuples:
+    """Return deals as the tuples that `DealRow` names, with `more` columns after them."""
     main = FilteredRelation("client__phones", condition=Q(client__phones__position=0))
-    return deals.annotate(main_phone=main).cells(*COLUMNS)
+    return deals.annotate(main_phone=main).cells(*COLUMNS, *more)
 
 
 # --- the list that everybody opens, compiled

@@ -51,14 +51,14 @@ def test_a_list_of_clients_takes_three(api, deals):
         assert len(api.get("/clients/").json()["items"]) == 20
 
 
-def test_a_detail_takes_four_when_this_hours_look_is_recorded(api, anna, deals):
+def test_a_detail_takes_two_when_this_hours_look_is_recorded(api, anna, deals):
     look_at(deals[0].client, actor=by(anna))
-    with at_most(4):
+    with at_most(2):
         assert api.get(f"/deals/{deals[0].pk}").json()["client_phone"]
 
 
-def test_a_detail_takes_nine_at_the_first_look(api, deals):
-    with at_most(9):
+def test_a_detail_takes_eight_at_the_first_look(api, deals):
+    with at_most(8):
         assert api.get(f"/deals/{deals[0].pk}").json()["client_phone"]
 
 

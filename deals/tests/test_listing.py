@@ -42,9 +42,9 @@ def test_everyone_sees_what_the_table_says(anna, boris, vera, gleb):
 
 def test_a_row_shows_names_and_a_mask(anna, three):
     row = list_deals(DealFilter(), actor=by(anna), limit=1).rows[0]
-    assert (row.client_name, row.agent_name, row.stage_name) == ("Анна-Мария Ким", "Анна Агеева", "Новая")
+    assert (row.client_name, row.agent_name, row.stage_name("ru")) == ("Анна-Мария Ким", "Анна Агеева", "Новая")
     assert row.client_phone_masked.replace("\xa0", " ") == "+7 903 ***-**-33"
-    assert (row.lost_reason_name, row.lost_comment, row.next_step_text) == ("", "", "")
+    assert (row.lost_reason_name("ru"), row.lost_comment, row.next_step_text) == ("", "", "")
 
 
 @pytest.mark.parametrize(
