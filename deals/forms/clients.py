@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from deals.forms.deals import VersionedForm
 from deals.models import PHONES_AT_MOST, Client
+from deals.services.clients import PHONE_TWICE, repeated
 from lk_site.form_fields import CheckedField, LineField, PhoneField, TextField
 from lk_site.formats import phone_text
 from lk_site.text import clean_email
@@ -33,6 +34,14 @@ class ClientForm(VersionedForm):
                 required=is_main,
                 error_messages={"required": _("Write the client's phone.")},
             )
+
+    def clean(self) -> dict[str, Any]:
+        """Show a number that stands twice at its second field; the service, which refuses it, counts filled ones."""
+        cleaned = super().clean() or self.cleaned_data
+        filled = [name for name in PHONE_NAMES if cleaned.get(name)]
+        for place in repeated([cleaned[name] for name in filled]):
+            self.add_error(filled[place], forms.ValidationError(PHONE_TWICE, code="phone_twice"))
+        return cleaned
 
     def client(self) -> dict[str, Any]:
         """Return the fields as `create_client` and `edit_client` take them."""

@@ -13,9 +13,10 @@ from accounts.services.unit_of_work import record, unit_of_work
 from deals.models import PHONES_AT_MOST, Client, ClientPhone, ClientToken, Deal
 from deals.services.permissions import may
 from lk_site.encryption import Unreadable, last4_token, name_tokens
-from lk_site.errors import Clash, Invalid
+from lk_site.errors import Clash, FieldError, Invalid
 
 EDITABLE = ("name", "phones", "email", "notes")
+PHONE_TWICE = _("This number stands here twice. Remove one.")
 
 
 class ClientExists(Clash):
@@ -192,9 +193,13 @@ def check_numbers(phones: Sequence[str]) -> None:
         raise Invalid.at("phones", "required", _("Write a phone."))
     if len(phones) > PHONES_AT_MOST:
         raise Invalid.at("phones", "too_many", _("A client has at most five phones. Remove some."))
-    for position, phone in enumerate(phones):
-        if phone in phones[:position]:
-            raise Invalid.at(f"/phones/{position}", "phone_twice", _("This number stands here twice. Remove one."))
+    if errors := [FieldError(f"/phones/{place}", "phone_twice", PHONE_TWICE) for place in repeated(phones)]:
+        raise Invalid(errors=errors)
+
+
+def repeated(phones: Sequence[str]) -> list[int]:
+    """Return the places of numbers that stand there once more."""
+    return [place for place, phone in enumerate(phones) if phone in phones[:place]]
 
 
 def is_changed(client: Client, field: str, value: Any) -> bool:

@@ -13,7 +13,7 @@ from accounts.actor import ActorRequest
 from accounts.kept_middleware import kept_initial
 from accounts.models import Action
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
-from deals.forms.clients import ClientForm
+from deals.forms.clients import PHONE_NAMES, ClientForm
 from deals.models import Client, Deal
 from deals.presenters import Reader, client_card, client_name, client_rows, deal_rows, phones_of
 from deals.services import client_listing, clients, listing
@@ -181,7 +181,7 @@ def client_edit(request: ActorRequest, client_id: UUID) -> HttpResponse:
         clients.edit_client(client_id, form.client(), actor=request.actor, version=version)
     except Stale as stale:
         fresh = Client.objects.visible_to(request.actor).whole().get(pk=client_id)
-        return form_page(request, client_conflict(form, fresh), fresh, status=stale.status, stale=stale)
+        return form_page(request, client_conflict(form, fresh, is_open=is_open), fresh, status=stale.status, stale=stale)
     except (ClientExists, Invalid) as refused:
         return refused_page(request, form, refused, client)
     flash(request, _("Saved."))
@@ -189,10 +189,13 @@ def client_edit(request: ActorRequest, client_id: UUID) -> HttpResponse:
 
 
 def edit_form(data: Any, client: Client, *, is_open: bool, kept: dict[str, Any] | None = None) -> ClientForm:
-    """Return the form of a client; its numbers stand in it only for who sees them."""
+    """Return the form of a client; its numbers stand in it only for who sees them.
+
+    What was typed stays: who opened the form with numbers may be above the looks of an hour when he sends it.
+    """
     phones = client.numbers if is_open else []
     form = ClientForm(data, initial=ClientForm.initial_of(client, phones) | (kept or {}))
-    if not is_open:
+    if not is_open and PHONE_NAMES[0] not in (data or {}):
         form.leave_out_phones()
     return form
 

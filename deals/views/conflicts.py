@@ -23,13 +23,16 @@ def deal_conflict(typed: QueryDict, deal: Deal, *, only: str = "") -> DealTermsF
     return form
 
 
-def client_conflict(typed: ClientForm, client: Client) -> ClientForm:
-    """Return the form as it was typed, of the client's present version, with what stands there now where it differs."""
+def client_conflict(typed: ClientForm, client: Client, *, is_open: bool) -> ClientForm:
+    """Return the form as it was typed, of the client's present version, with what stands there now where it differs.
+
+    Numbers that stand there now are shown beside those that were typed only to who sees them.
+    """
     form = ClientForm(of_version(cast(QueryDict, typed.data), client.version))
     if PHONE_NAMES[0] not in typed.fields:
         form.leave_out_phones()
     form.is_valid()
-    numbers = dict(zip_longest(PHONE_NAMES, client.numbers, fillvalue=""))
+    numbers = dict(zip_longest(PHONE_NAMES, client.numbers, fillvalue="")) if is_open else {}
     show_differences(form, ClientForm.initial_of(client, []) | numbers)
     return form
 
