@@ -20,7 +20,7 @@ from deals.services.client_listing import ClientRow
 from deals.services.client_summaries import ClientDeals, deals_of_clients
 from deals.services.deal_rows import DealRow
 from deals.services.permissions import may_ask
-from deals.services.pipeline import can_undo
+from deals.services.pipeline import can_undo, stage_durations
 from lk_site.formats import (
     age_text,
     day_text,
@@ -61,10 +61,12 @@ class Reader:
 
 
 def next_step_state(deal: Deal | DealRow, today: date) -> str:
-    """Return `late`, `today`, `soon`, `later` or `none`; closed deals have no step."""
+    """Return `late`, `today`, `soon`, `later`, `missing` for an open deal without a step, `none` for a closed one."""
     day = deal.next_step_on
-    if day is None or not deal.is_open:
+    if not deal.is_open:
         return "none"
+    if day is None:
+        return "missing"
     if deal.is_overdue(today):
         return "late"
     if day == today:
@@ -91,11 +93,18 @@ def deal_row(row: DealRow, reader: Reader, address: str, nameless: str) -> dict[
         "stage_name": row.stage_name(reader.language),
         "stage_kind": row.status,
         "next_step_text": row.next_step_text if row.is_open else "",
-        "next_step_when": reader.day(row.next_step_on) if row.next_step_on and row.is_open else "",
+        "next_step_when": next_step_when(row, reader),
         "next_step_state": state,
         "created_when": reader.when(row.created_at),
         "agent_name": row.agent_name,
     }
+
+
+def next_step_when(row: DealRow, reader: Reader) -> str:
+    """Return the day of the next step; an open deal without one is marked by these words (product.md)."""
+    if not row.is_open:
+        return ""
+    return reader.day(row.next_step_on) if row.next_step_on else _("no next step")
 
 
 def phones_of(client: Client, *, is_open: bool) -> list[dict[str, str]]:
@@ -148,6 +157,13 @@ def deal_buttons(deal: Deal, actor: Actor) -> dict[str, bool]:
         "trash": may_ask(actor, Action.DEAL_TRASHED, deal),
         "reopen": not deal.is_open and may_ask(actor, Action.DEAL_REOPENED, deal),
     }
+
+
+def stage_times(stages: list[Stage], deal: Deal, reader: Reader) -> list[dict[str, str]]:
+    """Return how long the deal stood in each open stage that it went through, in the pipeline's order."""
+    stood = stage_durations(deal, now=reader.now)
+    went_through = [stage for stage in stages if stage.is_open and stage.code in stood]
+    return [{"name": stage.name, "stood": age_text(stood[stage.code], reader.language)} for stage in went_through]
 
 
 def stage_steps(stages: list[Stage], deal: Deal) -> list[dict[str, Any]]:

@@ -139,7 +139,7 @@ class Deal(VersionedModel):
 
     @property
     def is_open(self) -> bool:
-        return self.stage.kind == StageKind.OPEN
+        return self.stage.is_open
 
     @property
     def commission(self) -> Decimal | None:

@@ -109,6 +109,10 @@ class Stage(Named):
         ordering = ["position"]
         constraints = [models.UniqueConstraint("pipeline", "code", name="stage_code_in_pipeline")]
 
+    @property
+    def is_open(self) -> bool:
+        return self.kind == StageKind.OPEN
+
     @classmethod
     def from_json(cls, column: dict[str, str]) -> "Stage":
         ids = {name: UUID(column[name]) for name in ("id", "pipeline_id")}

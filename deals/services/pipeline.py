@@ -1,5 +1,6 @@
 """A deal's way along its pipeline: moves, undone moves, and how long it stood in each stage."""
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -170,19 +171,22 @@ def reason_before(deal: Deal, move: Event) -> tuple[LostReason | None, str]:
     return reason_of(deal, code), (told and told.text) or ""
 
 
-def stage_durations(deal: Deal, *, now: datetime) -> list[tuple[Stage, timedelta]]:
-    """Return how long the deal stood in each of its stages, in the pipeline's order. An undone move never was."""
-    passages = [("", deal.created_at)]
-    events = Event.objects.filter(deal_id=deal.pk, action__in=[Action.DEAL_CREATED, Action.DEAL_MOVE_UNDONE, *MOVES])
-    for event in events.order_by("seq"):
-        if event.action == Action.DEAL_CREATED:
-            passages[0] = (event.data["now"], deal.created_at)
-        elif event.action == Action.DEAL_MOVE_UNDONE:
+def stage_durations(deal: Deal, *, now: datetime) -> dict[str, timedelta]:
+    """Return how long the deal stood in each of its stages, by their codes. An undone move never was."""
+    passages = passages_of(deal)
+    stood = defaultdict[str, timedelta](timedelta)
+    for (code, since), (_next, until) in zip(passages, [*passages[1:], ("", now)], strict=True):
+        stood[code] += until - since
+    return dict(stood)
+
+
+def passages_of(deal: Deal) -> list[tuple[str, datetime]]:
+    """Return the codes of the stages that the deal went through, each with the time it came there."""
+    told = Event.objects.filter(deal_id=deal.pk, action__in=[Action.DEAL_CREATED, Action.DEAL_MOVE_UNDONE, *MOVES])
+    passages: list[tuple[str, datetime]] = []
+    for action, data, at in told.order_by("seq").values_list("action", "data", "at"):
+        if action == Action.DEAL_MOVE_UNDONE:
             passages.pop()
         else:
-            passages.append((event.data["now"], event.at))
-    stood: dict[str, timedelta] = {}
-    for (code, since), (_next, until) in zip(passages, [*passages[1:], ("", now)], strict=True):
-        stood[code] = stood.get(code, timedelta()) + (until - since)
-    stages = Stage.objects.filter(pipeline_id=deal.stage.pipeline_id).order_by("position")
-    return [(stage, stood[stage.code]) for stage in stages if stage.code in stood]
+            passages.append((data["now"], deal.created_at if action == Action.DEAL_CREATED else at))
+    return passages

@@ -1,5 +1,6 @@
 """Pages of deals and clients: what a person does in a browser, without JavaScript."""
 
+from datetime import date
 from uuid import uuid4
 
 import pytest
@@ -7,10 +8,15 @@ from django.urls import reverse
 
 from accounts.models import User
 from deals.models import Client, Deal
+from deals.services.pipeline import move_deal
 from deals.tests.browsing import browser_of, new_deal_form, version_on
-from deals.tests.making import OTHER_PHONE, PHONE, make_client, make_deal
+from deals.tests.making import OTHER_PHONE, PHONE, by, make_client, make_deal
 
 pytestmark = pytest.mark.django_db
+
+
+def card_of(deal: Deal) -> str:
+    return reverse("deals:deal_detail", args=[deal.pk])
 
 
 def page(user: User, name: str, *args: object) -> str:
@@ -142,6 +148,26 @@ def test_the_same_phone_with_another_name_shows_both_names(anna: User) -> None:
     assert browser_of(anna).post(reverse("deals:deal_create"), chosen).status_code == 302
 
 
+def test_the_card_tells_how_long_the_deal_stood_in_each_stage(anna: User) -> None:
+    deal = make_deal(anna)
+    assert [time["name"] for time in browser_of(anna).get(card_of(deal)).context["stage_times"]] == ["Новая"]
+    move_deal(deal.pk, "showing", actor=by(anna), version=1)
+    move_deal(deal.pk, "won", actor=by(anna), version=2)
+    card = browser_of(anna).get(card_of(deal))
+    assert [time["name"] for time in card.context["stage_times"]] == ["Новая", "Показы"]
+    assert "Показы: меньше часа" in card.content.decode()
+
+
+def test_an_open_deal_without_a_next_step_is_marked(anna: User) -> None:
+    make_deal(anna)
+    make_deal(anna, next_step={"text": "Позвонить", "due_on": date(2099, 1, 1)})
+    won = make_deal(anna)
+    move_deal(won.pk, "won", actor=by(anna), version=1)
+    response = browser_of(anna).get(reverse("deals:deal_list"))
+    rows = [(row["next_step_state"], bool(row["next_step_when"])) for row in response.context["rows"]]
+    assert rows == [("none", False), ("later", True), ("missing", True)]
+
+
 def test_a_lost_deal_needs_its_reason_on_the_page_too(anna: User) -> None:
     deal = make_deal(anna)
     answer = browser_of(anna).post(reverse("deals:deal_move", args=[deal.pk]), {"to": "lost", "version": "1"})
@@ -221,6 +247,13 @@ def test_a_client_is_added_edited_and_trashed(anna: User) -> None:
     assert browser.post(reverse("deals:client_trash", args=[client.pk]), {"version": "2"}).status_code == 302
     assert "Олег Ли" in page(anna, "client_trash_list")
     assert browser.post(reverse("deals:client_restore", args=[client.pk]), {"version": "3"}).status_code == 302
+
+
+def test_a_number_that_stands_twice_is_refused_at_its_field(anna: User) -> None:
+    form = {"form_key": str(uuid4()), "phone_1": PHONE, "phone_3": OTHER_PHONE, "phone_5": "8 916 123-45-67"}
+    answer = browser_of(anna).post(reverse("deals:client_create"), form)
+    assert answer.status_code == 422
+    assert list(answer.context["form"].errors) == ["phone_5"]
 
 
 def test_two_tabs_editing_one_client_lose_neither_value(anna: User) -> None:

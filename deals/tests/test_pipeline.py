@@ -169,5 +169,5 @@ def test_time_in_stages_adds_up_and_leaves_undone_moves_out(anna):
     deal = undo_move(deal.pk, actor=by(anna), version=4)
     now = timezone.now() + timedelta(days=2)
     stood = pipeline.stage_durations(deal, now=now)
-    assert [stage.code for stage, _ in stood] == ["new", "showing"]
-    assert sum((time for _, time in stood), timedelta()) == now - deal.created_at
+    assert set(stood) == {"new", "showing"}
+    assert sum(stood.values(), timedelta()) == now - deal.created_at

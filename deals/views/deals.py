@@ -14,7 +14,16 @@ from accounts.kept_middleware import kept_initial
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
 from deals.forms.deals import PARTS, CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
 from deals.models import Client, Deal, LostReason, Stage
-from deals.presenters import Reader, client_name, deal_buttons, deal_card, phones_of, stage_steps, undo_button
+from deals.presenters import (
+    Reader,
+    client_name,
+    deal_buttons,
+    deal_card,
+    phones_of,
+    stage_steps,
+    stage_times,
+    undo_button,
+)
 from deals.services import deals
 from deals.services.clients import ClientExists
 from deals.services.looks import look_at
@@ -47,6 +56,7 @@ def card_page(
         "phones": phones_of(deal.client, is_open=is_open),
         "reveal_url": "" if is_open else reverse("deals:client_reveal", args=[deal.client_id]),
         "stages": stage_steps(stages, deal),
+        "stage_times": stage_times(stages, deal, reader),
         "next_stage": next_stage(stages, deal),
         "move_form": move_form(deal, stages) if can["move"] else None,
         "note_form": note,
