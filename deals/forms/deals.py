@@ -128,10 +128,18 @@ class MoveDealForm(VersionedForm):
         label=_("Stage"), widget=forms.RadioSelect, error_messages={"required": _("Choose a stage.")}
     )
     lost_reason = forms.ChoiceField(label=_("Why it was lost"), required=False)
-    comment = TextField(most=1000, label=_("Comment"), required=False, widget=forms.Textarea({"rows": 3}))
+    comment = TextField(
+        most=1000,
+        label=_("Comment"),
+        widget=forms.Textarea({"rows": 3}),
+        error_messages={"required": _("Write why the deal is opened again.")},
+    )
 
-    def __init__(self, *args: Any, stages: list[Stage], reasons: list[LostReason], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, stages: list[Stage], reasons: list[LostReason], is_reopening: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["comment"].required = is_reopening
         self.fields["to"].choices = [(stage.code, stage.name) for stage in stages]  # type: ignore[attr-defined]
         self.fields["lost_reason"].choices = [  # type: ignore[attr-defined]
             ("", _("Choose")),

@@ -218,8 +218,8 @@ def next_stage(stages: list[Stage], deal: Deal) -> Stage | None:
 
 
 def move_form(deal: Deal, stages: list[Stage]) -> MoveDealForm:
-    initial = {"version": deal.version}
-    return MoveDealForm(initial=initial, stages=stages, reasons=reasons_of(deal), auto_id="move_%s")
+    choices: dict[str, Any] = {"stages": stages, "reasons": reasons_of(deal), "is_reopening": not deal.is_open}
+    return MoveDealForm(initial={"version": deal.version}, auto_id="move_%s", **choices)
 
 
 def note_form(request: ActorRequest, deal: Deal) -> NoteForm:

@@ -30,7 +30,7 @@ def deal_move(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     """Move a deal to another stage."""
     deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
     stages = stages_of(deal)
-    choices: dict[str, Any] = {"stages": stages, "reasons": reasons_of(deal)}
+    choices: dict[str, Any] = {"stages": stages, "reasons": reasons_of(deal), "is_reopening": not deal.is_open}
     if request.method != "POST":
         may(request.actor, Action.DEAL_MOVED if deal.is_open else Action.DEAL_REOPENED, deal)
         initial = {"version": deal.version, "to": request.GET.get("to"), **kept_initial(request)}
