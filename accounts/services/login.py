@@ -216,7 +216,7 @@ def claim_look(token: str, phone: str) -> Challenge | None:
 
 def agent_of(phone: str, *, actor: Actor) -> User | None:
     """Return the agent of a proved phone, locked, a new one in an agency of one; None for one who may not log in."""
-    agents = User.objects.with_phone(phone).select_related("agency").select_for_update(of=("self",))
+    agents = User.objects.with_phone(phone).select_related("agency").select_for_update(of=("self",), no_key=True)
     agent = agents.first()
     if agent is None and settings.SIGNUP == "open":
         agencies.open_agency_of_one(phone, actor=actor)

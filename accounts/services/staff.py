@@ -215,7 +215,7 @@ def set_staff_active(login: str, is_active: bool, *, actor: Actor) -> User:
 
 
 def lock_staff(login: str) -> User:
-    return User.objects.staff().select_for_update(of=("self",)).get(login=login.strip().casefold())
+    return User.objects.staff().select_for_update(of=("self",), no_key=True).get(login=login.strip().casefold())
 
 
 def enrol(user: User) -> Enrolment:

@@ -1,10 +1,17 @@
 """Many at once: guesses, right codes, requests. Real threads on real connections, whatever the database."""
 
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
 from django.test import Client
 
-from accounts.models import Challenge, Counter, Event, Session, SmsMessage, User
-from accounts.services import codes
+from accounts.actor import Actor
+from accounts.models import Action, Challenge, Counter, Event, IdempotencyKey, Session, SmsMessage, User
+from accounts.services import codes, sessions
+from accounts.services.idempotency import Answer, answer_once
+from accounts.services.unit_of_work import record
 from accounts.tests.logging_in import (
     ANNA,
     STRANGER,
@@ -128,3 +135,37 @@ def test_refused_tries_leave_one_event_for_each_source():
     guess = other_than(sent_code(ANNA))
     side_by_side(30, lambda number: verify(guess, token))
     assert Event.objects.filter(action="login.failed").count() == 1
+
+
+@pytest.fixture
+def slowly_opened(monkeypatch) -> threading.Event:
+    """Tells when a login holds its person, which it then does for a while."""
+    held = threading.Event()
+    plain = sessions.open_session
+
+    def slow(*args, **kwargs) -> sessions.OpenSession:
+        held.set()
+        time.sleep(0.5)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(sessions, "open_session", slow)
+    return held
+
+
+def test_who_logs_in_stands_in_the_way_of_nothing_that_he_writes_elsewhere(slowly_opened):
+    """What refers to a person is checked as its transaction commits, when that holds the numbers of the agency."""
+    anna = make_agent(phone=ANNA)
+    token = send().challenge_token
+    code = sent_code(ANNA)
+
+    def write() -> Answer:
+        slowly_opened.wait()
+        return answer_once("POST x", "key", b"", actor=Actor.of(anna), effect=noted)
+
+    def noted() -> Answer:
+        record(Actor.of(anna), Action.PROFILE_CHANGED, anna)
+        return Answer(204)
+
+    calls: list[Callable[[], object]] = [lambda: verify(code, token), write]
+    assert all(side_by_side(2, lambda number: calls[number]()))
+    assert (Session.objects.count(), IdempotencyKey.objects.count()) == (1, 1)

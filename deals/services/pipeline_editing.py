@@ -43,14 +43,14 @@ class CodeTaken(Clash):
 def edit_pipeline(pipeline_id: UUID, names: Names, *, actor: Actor) -> Pipeline:
     """Change names and place of a pipeline. Raises Pipeline.DoesNotExist, Invalid."""
     must_be_staff(actor)
-    return changed(Pipeline.objects.select_for_update().get(pk=pipeline_id), names, actor=actor)
+    return changed(Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline_id), names, actor=actor)
 
 
 @unit_of_work
 def edit_stage(stage_id: UUID, names: Names, *, actor: Actor) -> Stage:
     """Change names and place of a stage. Raises Stage.DoesNotExist, Invalid."""
     must_be_staff(actor)
-    stages = Stage.objects.select_related("pipeline").select_for_update(of=("self",))
+    stages = Stage.objects.select_related("pipeline").select_for_update(of=("self",), no_key=True)
     return changed(stages.get(pk=stage_id), names, actor=actor)
 
 
@@ -58,14 +58,14 @@ def edit_stage(stage_id: UUID, names: Names, *, actor: Actor) -> Stage:
 def edit_lost_reason(reason_id: UUID, names: Names, *, actor: Actor) -> LostReason:
     """Change names and place of a lost reason. Raises LostReason.DoesNotExist, Invalid."""
     must_be_staff(actor)
-    return changed(LostReason.objects.select_for_update().get(pk=reason_id), names, actor=actor)
+    return changed(LostReason.objects.select_for_update(no_key=True).get(pk=reason_id), names, actor=actor)
 
 
 @unit_of_work
 def add_stage(pipeline_id: UUID, code: str, kind: str, names: Names, *, actor: Actor) -> Stage:
     """Add a stage to a pipeline. Raises Pipeline.DoesNotExist, CodeTaken, Invalid."""
     must_be_staff(actor)
-    pipeline = Pipeline.objects.select_for_update().get(pk=pipeline_id)
+    pipeline = Pipeline.objects.select_for_update(no_key=True).get(pk=pipeline_id)
     if kind not in StageKind.values:
         raise Invalid.at("kind", "unknown", _("There is no such kind."))
     stage = Stage(pipeline=pipeline, code=cleaned_code(code), kind=kind, **cleaned(names))
