@@ -230,11 +230,11 @@ def status_of(part: dict[str, Any]) -> int:
 
 
 def gateway() -> Gateway:
-    """Return the gateway that settings name."""
-    if settings.SMS_GATEWAY == "sms_ru":
-        return SmsRu(settings.SMS_RU_URL, settings.SMS_RU_API_ID, settings.SMS_RU_SENDER, settings.SMS_TIMEOUT_S)
+    """Return the gateway that settings name; one that shows codes only where that is its very name."""
+    if settings.SMS_GATEWAY == "local":
+        return LocalGateway(settings.SMS_FILE)
     if settings.SMS_GATEWAY == "file":
         return FileGateway(settings.SMS_FILE)
     if settings.SMS_GATEWAY == "console":
         return ConsoleGateway()
-    return LocalGateway(settings.SMS_FILE)
+    return SmsRu(settings.SMS_RU_URL, settings.SMS_RU_API_ID, settings.SMS_RU_SENDER, settings.SMS_TIMEOUT_S)

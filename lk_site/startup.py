@@ -107,7 +107,11 @@ PUBLIC_RULES: list[Rule] = [
         "set it to sms_ru.",
     ),
     (
-        lambda: settings.SMS_GATEWAY == "sms_ru" and not settings.SMS_RU_API_ID,
+        lambda: settings.SMS_GATEWAY != "sms_ru",
+        "LK_SMS_GATEWAY={settings.SMS_GATEWAY} is none that LK knows; set it to sms_ru.",
+    ),
+    (
+        lambda: not settings.SMS_RU_API_ID,
         "LK_SMS_RU_API_ID is not set, so no code could be sent; set it to the account's key.",
     ),
 ]

@@ -149,7 +149,13 @@ def test_a_gateway_that_hangs_for_one_holds_up_none(fake):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("local", "LocalGateway"), ("console", "ConsoleGateway"), ("file", "FileGateway"), ("sms_ru", "SmsRu")],
+    [
+        ("local", "LocalGateway"),
+        ("console", "ConsoleGateway"),
+        ("file", "FileGateway"),
+        ("sms_ru", "SmsRu"),
+        ("?", "SmsRu"),
+    ],
 )
 def test_settings_name_the_gateway(settings, name, kind):
     settings.SMS_GATEWAY = name

@@ -86,6 +86,7 @@ def test_what_is_right_starts_in_public(migrated):
         ({"LK_TRUSTED_HOPS": "1"}, "LK_TRUSTED_HOPS must be 0"),
         ({"LK_SMS_GATEWAY": "sms_ru"}, "sends no real SMS"),
         ({"LK_SMS_RU_API_ID": "an-account"}, "sends no real SMS"),
+        ({"LK_SMS_GATEWAY": "sms.ru"}, "sends no real SMS"),
         ({"LK_SSL_REDIRECT": "1"}, "TLS settings must be off"),
     ],
 )
@@ -100,6 +101,7 @@ def test_local_mode_serves_one_machine_and_nobody_else(migrated, environment, sa
         ({"LK_OPERATOR": ""}, "LK_OPERATOR is not set"),
         ({"LK_SMS_GATEWAY": "file"}, "shows codes"),
         ({"LK_SMS_GATEWAY": "console"}, "shows codes"),
+        ({"LK_SMS_GATEWAY": "sms.ru"}, "LK_SMS_GATEWAY=sms.ru is none that LK knows"),
         ({"LK_SMS_RU_API_ID": ""}, "LK_SMS_RU_API_ID is not set"),
         ({"LK_TRUSTED_HOPS": "two"}, "LK_TRUSTED_HOPS=two is not a number"),
         ({"DATABASE_URL": "mysql://host/lk"}, "DATABASE_URL must be"),
