@@ -76,7 +76,12 @@ class UserQuerySet(EncryptedQuerySet["User"]):  # type: ignore[override]
         return self.agents().filter(phone_index__in=blind_indexes("agent_index", AGENT_PHONE, phone))
 
     def lock(self, pk: UUID) -> "User":
-        return self.select_for_update(of=("self",)).get(pk=pk)
+        """Lock a person, but not his key, as every row that others refer to is locked.
+
+        Foreign keys are checked at the commit, when the agency's numbers are locked already: to wait there for a whole
+        row, whose holder waits for the numbers, is a deadlock.
+        """
+        return self.select_for_update(of=("self",), no_key=True).get(pk=pk)
 
 
 class User(AbstractBaseUser, VersionedModel):

@@ -88,7 +88,7 @@ def add_agency(name: str, *, actor: Actor) -> Agency:
 @unit_of_work
 def rename_agency(agency_id: UUID, name: str, *, actor: Actor) -> Agency:
     """Name an agency anew. Raises Agency.DoesNotExist for a closed one, Invalid for a name that cannot be one."""
-    agency = Agency.objects.open().select_for_update().get(pk=agency_id)
+    agency = Agency.objects.open().select_for_update(no_key=True).get(pk=agency_id)
     cleaned = cleaned_name(name)
     if cleaned == agency.name:
         return agency
@@ -101,7 +101,7 @@ def rename_agency(agency_id: UUID, name: str, *, actor: Actor) -> Agency:
 @unit_of_work
 def close_agency(agency_id: UUID, *, actor: Actor) -> Agency:
     """Close an agency that nobody belongs to; its evidence stays. Raises AgencyNotEmpty."""
-    agency = Agency.objects.open().select_for_update().get(pk=agency_id)
+    agency = Agency.objects.open().select_for_update(no_key=True).get(pk=agency_id)
     if User.objects.filter(agency_id=agency_id).exists():
         raise AgencyNotEmpty
     agency.closed_at = timezone.now()

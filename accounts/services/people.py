@@ -56,7 +56,8 @@ def lock_for_adding(agency_id: UUID, phone: str) -> tuple[Agency, User | None]:
     known = User.objects.with_phone(phone).first()
     ids = {agency_id, known.agency_id or agency_id} if known else {agency_id}
     locked = {
-        agency.pk: agency for agency in Agency.objects.open().select_for_update().filter(pk__in=ids).order_by("pk")
+        agency.pk: agency
+        for agency in Agency.objects.open().filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
     }
     if agency_id not in locked:
         raise Agency.DoesNotExist
@@ -205,7 +206,7 @@ def must_be_staff(actor: Actor) -> None:
 def lock_person(user_id: UUID) -> User:
     """Lock an agent together with his agency: its people change one after another, so that a head always stays."""
     agency_id = User.objects.agents().values_list("agency_id", flat=True).get(pk=user_id)
-    Agency.objects.select_for_update().get(pk=agency_id)
+    Agency.objects.select_for_update(no_key=True).get(pk=agency_id)
     return User.objects.agents().select_related("agency").lock(user_id)
 
 

@@ -54,7 +54,7 @@ def create_client(
     """
     agent = agent or own_agent(actor)
     check_numbers(phones)
-    lock_agents(agent.pk)
+    lock_own_agent(agent)
     refuse_taken(phones, agent_id=agent.pk, agency_id=agency_of(agent))
     return add_client(agent, phones, name=name, email=email, notes=notes, actor=actor)
 
@@ -163,6 +163,11 @@ def own_agent(actor: Actor) -> User:
 def agency_of(agent: User) -> UUID:
     assert agent.agency_id is not None
     return agent.agency_id
+
+
+def lock_own_agent(agent: User) -> None:
+    """Lock an agent who gets a client. Raises User.DoesNotExist for one who has just moved to another agency."""
+    User.objects.select_for_update(no_key=True).values_list("pk").get(pk=agent.pk, agency_id=agent.agency_id)
 
 
 def lock_agents(*agent_ids: UUID) -> None:

@@ -141,9 +141,13 @@ def restore_deal(deal_id: UUID, *, actor: Actor, version: int | None) -> Deal:
 
 
 def lock_agent_for(agent: User, kind: str) -> Stage:
-    """Lock the agent, and return the first stage of his agency's pipeline for this kind: both in one statement."""
+    """Lock the agent, and return the first stage of his agency's pipeline for this kind: both in one statement.
+
+    Raises User.DoesNotExist for one who has just moved to another agency.
+    """
     first = Subquery(Stage.objects.of_kind(clients.agency_of(agent), kind).as_json()[:1])
-    return Stage.from_json(User.objects.select_for_update(no_key=True).values_list(first, flat=True).get(pk=agent.pk))
+    still_there = User.objects.filter(pk=agent.pk, agency_id=agent.agency_id).select_for_update(no_key=True)
+    return Stage.from_json(still_there.values_list(first, flat=True).get())
 
 
 def client_for(phone: str | None, name: str | None, agent: User, *, actor: Actor) -> Client:

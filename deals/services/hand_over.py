@@ -51,12 +51,11 @@ def lock_taker(deal: Deal, agent_id: UUID) -> User:
     """Lock both agents, and return the one who takes the deal. Raises SameAgent, Invalid."""
     if agent_id == deal.agent_id:
         raise SameAgent
+    lock_agents(deal.agent_id, agent_id)
     try:
-        agent = User.objects.agents().active().get(pk=agent_id, agency_id=deal.agency_id)
+        return User.objects.agents().active().get(pk=agent_id, agency_id=deal.agency_id)
     except User.DoesNotExist:
         raise Invalid.at("agent", "agent_unknown", _("There is no such agent here.")) from None
-    lock_agents(deal.agent_id, agent.pk)
-    return agent
 
 
 def client_of(deal: Deal, agent: User) -> Client | None:

@@ -6,11 +6,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 
-from accounts.models import Action, Event
+from accounts.models import Action, Event, User
 from accounts.services import evidence
+from accounts.services.people import add_agent, disable_agent
 from accounts.services.unit_of_work import unit_of_work
+from accounts.tests.people import staff_actor
 from deals.models import Client, Deal, Look
 from deals.services.clients import ClientExists, edit_client, restore_client, trash_client
 from deals.services.deals import edit_deal
@@ -31,7 +34,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         start.wait()
         try:
             return call()
-        except (DomainError, Deal.DoesNotExist, Client.DoesNotExist) as refusal:
+        except (DomainError, ObjectDoesNotExist) as refusal:
             return refusal
         finally:
             connection.close()
@@ -121,6 +124,28 @@ def test_a_new_deal_and_a_hand_over_leave_every_client_with_the_agent_of_his_dea
     assert refusals(results) == []
     for made in Deal.objects.all():
         assert made.client.agent == made.agent
+
+
+@pytest.mark.parametrize("create", [make_deal, make_client])
+def test_an_agent_who_moves_to_an_agency_leaves_no_work_behind(agency, gleb, create):
+    staff, phone = staff_actor(), gleb.phone
+    at_once(
+        lambda: add_agent(agency.pk, phone=phone, name="Глеб", role="agent", actor=staff),
+        lambda: create(gleb),
+    )
+    for row in [*Deal.objects.all(), *Client.objects.all()]:
+        assert row.agency_id == row.agent.agency_id
+    assert Client.objects.exists() == (User.objects.get(pk=gleb.pk).agency_id == gleb.agency_id)
+
+
+def test_a_deal_is_not_handed_over_to_who_is_disabled_meanwhile(anna, boris, vera):
+    deal, staff = make_deal(anna), staff_actor()
+    at_once(
+        lambda: disable_agent(boris.pk, actor=staff),
+        lambda: hand_over_deal(deal.pk, boris.pk, actor=by(vera), version=1),
+    )
+    events = list(Event.objects.filter(action__in=["agent.disabled", "deal.handed_over"]).order_by("seq"))
+    assert [event.action for event in events] in (["agent.disabled"], ["deal.handed_over", "agent.disabled"])
 
 
 def test_a_client_is_not_trashed_under_a_deal_that_is_being_made(anna):
