@@ -56,7 +56,7 @@ def understood(text: str) -> Query:
     if named := NUMBER.fullmatch(text):
         return Query(number=int(named[1]))
     if DIAL.fullmatch(text):
-        digits = "".join(filter(str.isdigit, text))
+        digits = "".join(str(int(char)) for char in text if char.isdecimal())
         if len(digits) == LAST_DIGITS:
             return Query(last_digits=digits)
         if phone := phone_of(text, digits):
