@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Agency, User
 from accounts.models.base import VersionedModel, new_id
 from deals.models.clients import IN_TRASH, Client
-from deals.models.pipelines import DealKind, LostReason, Stage, StageKind
+from deals.models.pipelines import DealKind, LostReason, Stage
 from lk_site.encryption import EncryptedQuerySet, EncryptedTextField
 from lk_site.text import fold
 

@@ -181,7 +181,8 @@ def client_edit(request: ActorRequest, client_id: UUID) -> HttpResponse:
         clients.edit_client(client_id, form.client(), actor=request.actor, version=version)
     except Stale as stale:
         fresh = Client.objects.visible_to(request.actor).whole().get(pk=client_id)
-        return form_page(request, client_conflict(form, fresh, is_open=is_open), fresh, status=stale.status, stale=stale)
+        form = client_conflict(form, fresh, is_open=is_open)
+        return form_page(request, form, fresh, status=stale.status, stale=stale)
     except (ClientExists, Invalid) as refused:
         return refused_page(request, form, refused, client)
     flash(request, _("Saved."))
