@@ -139,7 +139,7 @@ def fetch(connection: BaseDatabaseWrapper, plan: Plan, params: Sequence[Any]) ->
     A read outside a transaction is tried once more on a new connection: the server may have restarted, or a migration
     changed a column under the prepared statement.
     """
-    if connection.vendor != "postgresql" or connection.queries_logged or connection.execute_wrappers:
+    if is_watched(connection):
         with connection.cursor() as cursor:
             cursor.execute(plan.sql, params)
             return list(cursor.fetchall())
@@ -149,10 +149,16 @@ def fetch(connection: BaseDatabaseWrapper, plan: Plan, params: Sequence[Any]) ->
         return rows
     except (OperationalError, InterfaceError, NotSupportedError):
         if connection.in_atomic_block:
+            connection.close_at = 0  # type: ignore[attr-defined]  # after this request: its prepared plan may be stale
             raise
         with contextlib.suppress(OperationalError, InterfaceError):
             connection.close()
         return fetch_prepared(connection, plan, params)
+
+
+def is_watched(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether statements go through Django's cursor: on SQLite, and where they are counted."""
+    return connection.vendor != "postgresql" or connection.queries_logged or bool(connection.execute_wrappers)
 
 
 def fetch_prepared(connection: BaseDatabaseWrapper, plan: Plan, params: Sequence[Any]) -> Rows:

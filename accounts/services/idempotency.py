@@ -21,6 +21,7 @@ from accounts.actor import Actor
 from accounts.models import IdempotencyKey
 from accounts.models.base import new_id
 from accounts.services.unit_of_work import unit_of_work
+from lk_site import hot_writes
 from lk_site.encryption import blind_index, blind_indexes
 from lk_site.errors import Clash, DomainError, NotAllowed
 
@@ -136,8 +137,8 @@ def under_older_digest(scope: str, key: str, user_id: UUID) -> IdempotencyKey | 
 
 def insert_or_find(row: IdempotencyKey) -> IdempotencyKey | None:
     """Insert the row of a key and return None, or return the one that was first; one kept long enough makes way."""
-    same = IdempotencyKey.objects.filter(user_id=row.user_id, scope=row.scope, key_digest=row.key_digest)
     while not insert(row):
+        same = IdempotencyKey.objects.filter(user_id=row.user_id, scope=row.scope, key_digest=row.key_digest)
         first = same.first()
         if first and first.created_at >= kept_since():
             return first
@@ -154,17 +155,14 @@ def insert(row: IdempotencyKey) -> bool:
     if connection.vendor == "postgresql":
         sql = INSERT_POSTGRESQL
         values.insert(0, f"{wait_ms()}ms")
-    with connection.cursor() as cursor:
-        cursor.execute(sql.format(table=connection.ops.quote_name(table.db_table)), values)
-        return cursor.fetchone() is not None
+    return bool(hot_writes.run(sql.format(table=connection.ops.quote_name(table.db_table)), values))
 
 
 def keep(row: IdempotencyKey, answer: Answer) -> Answer:
     """Write the answer beside its key."""
-    row._state.adding = False
     row.status, row.body, row.headers = answer.status, answer.body, answer.headers
     row.object_type, row.object_id = answer.object_type, answer.object_id
-    row.save(update_fields=["status", "body", "headers", "object_type", "object_id"])
+    hot_writes.update(row, "status", "body", "headers", "object_type", "object_id")
     return answer
 
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from accounts.actor import Actor, current_actor
 from accounts.models import PLATFORM, Action, AgencyHead, ChangeRecord, Event, EventText
 from accounts.models.base import VersionedModel
+from lk_site import hot_writes
 from lk_site.encryption import blind_index
 
 P = ParamSpec("P")
@@ -246,9 +247,9 @@ def write(unit: Unit) -> None:
     if unit.changes:
         for change in unit.changes:
             stamp(change, unit.actor or current_actor())
-        ChangeRecord.objects.bulk_create(unit.changes)
+        hot_writes.insert_all(unit.changes)
     if unit.texts:
-        EventText.objects.bulk_create(unit.texts)
+        hot_writes.insert_all(unit.texts)
     in_order = sorted(unit.events, key=lambda event: event.agency_id)  # stable: an agency's events stay in order
     for agency_id, events in groupby(in_order, key=lambda event: event.agency_id):
         append(agency_id, list(events))
@@ -260,15 +261,14 @@ def append(agency_id: UUID, events: list[Event]) -> None:
     for seq, event in enumerate(events, last - len(events) + 1):
         event.seq = seq
         event.mac = mac = event.mac_after(mac)
-    Event.objects.bulk_create(events)
-    AgencyHead.objects.filter(pk=agency_id).update(mac=mac)
+    hot_writes.insert_all(events)
+    hot_writes.update(AgencyHead(pk=agency_id, mac=mac), "mac")
 
 
 def take_numbers(agency_id: UUID, count: int) -> tuple[int, bytes]:
     """Lock the agency's head, and return its last number raised by `count`, and the MAC of its last event."""
     head = AgencyHead._meta
     key = head.pk.get_db_prep_value(agency_id, connection)
-    with connection.cursor() as cursor:
-        cursor.execute(NUMBER_EVENTS.format(head=connection.ops.quote_name(head.db_table)), [key, count, b""])
-        seq, mac = cursor.fetchone()
+    numbering = NUMBER_EVENTS.format(head=connection.ops.quote_name(head.db_table))
+    ((seq, mac),) = hot_writes.run(numbering, [key, count, b""])
     return seq, bytes(mac)

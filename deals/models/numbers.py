@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import connection, models
 
 from accounts.models import Agency
+from lk_site import hot_writes
 
 NEXT_NUMBER = """
 INSERT INTO {table} (agency_id, last_number) VALUES (%s, 1)
@@ -27,7 +28,5 @@ class DealCounter(models.Model):
         """Return the next number of the agency, in one statement: two at once get two numbers."""
         table = connection.ops.quote_name(cls._meta.db_table)
         key = cls._meta.pk.get_db_prep_value(agency_id, connection)
-        with connection.cursor() as cursor:
-            cursor.execute(NEXT_NUMBER.format(table=table), [key])
-            (number,) = cursor.fetchone()
+        ((number,),) = hot_writes.run(NEXT_NUMBER.format(table=table), [key])
         return int(number)

@@ -12,6 +12,7 @@ from accounts.models import Action, User
 from accounts.services.unit_of_work import record, unit_of_work
 from deals.models import PHONES_AT_MOST, Client, ClientPhone, ClientToken, Deal
 from deals.services.permissions import may
+from lk_site import hot_writes
 from lk_site.encryption import Unreadable, last4_token, name_tokens
 from lk_site.errors import Clash, FieldError, Invalid
 
@@ -139,7 +140,7 @@ def add_client(
     now = timezone.now()
     client = Client(agency_id=agency_of(agent), agent=agent, created_at=now, updated_at=now, newest_deal_at=now)
     client.name, client.email, client.notes = name or None, email or None, notes or None
-    client.save(force_insert=True)
+    hot_writes.insert(client)
     add_numbers(client, phones)
     add_tokens(client)
     record(actor, Action.CLIENT_CREATED, client)
@@ -221,7 +222,7 @@ def replace_numbers(client: Client, phones: Sequence[str]) -> None:
 
 
 def add_numbers(client: Client, phones: Sequence[str]) -> None:
-    ClientPhone.objects.bulk_create(ClientPhone.of(client, position, phone) for position, phone in enumerate(phones))
+    hot_writes.insert_all([ClientPhone.of(client, position, phone) for position, phone in enumerate(phones)])
     client.numbers = list(phones)
 
 
@@ -235,6 +236,6 @@ def add_tokens(client: Client) -> None:
     name = "" if isinstance(client.name, Unreadable) else client.name or ""
     tokens = name_tokens(client.agency_id, name)
     tokens |= {last4_token(client.agency_id, phone) for phone in client.numbers}
-    ClientToken.objects.bulk_create(
-        ClientToken(client=client, agency_id=client.agency_id, token=token) for token in sorted(tokens)
+    hot_writes.insert_all(
+        [ClientToken(client=client, agency_id=client.agency_id, token=token) for token in sorted(tokens)]
     )

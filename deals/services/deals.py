@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 from uuid import UUID
 
-from django.db.models import Subquery
+from django.db.models import CharField, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,8 +25,11 @@ from deals.models import (
     Stage,
 )
 from deals.services import clients
+from deals.services.deal_rows import ANY_AGENCY, ANY_NUMBER, ANY_USER, Tuples
 from deals.services.permissions import may
+from lk_site import hot_writes
 from lk_site.errors import FieldError, Invalid
+from lk_site.hot_reads import Compiled, Param
 from lk_site.text import fold
 
 EDITABLE = ("property_address", "price", "property_type", "commission_percent", "next_step", "notes")
@@ -84,7 +87,7 @@ def create_deal(
         put(deal, field, value)
     raise_newest_deal(person, deal)
     deal.number = DealCounter.take(deal.agency_id)
-    deal.save(force_insert=True)
+    hot_writes.insert(deal)
     record(actor, Action.DEAL_CREATED, deal, now=stage.code)
     return deal
 
@@ -140,14 +143,29 @@ def restore_deal(deal_id: UUID, *, actor: Actor, version: int | None) -> Deal:
 # --- the agent, the client, the number
 
 
+def agent_and_first_stage() -> Tuples:
+    stages = Stage.objects.of_kind(cast(Any, ANY_AGENCY), cast(Any, Param("kind", CharField()))).as_json()
+    still_there = User.objects.filter(pk=ANY_USER, agency_id=ANY_AGENCY).select_for_update(no_key=True)
+    return cast(Tuples, still_there.values_list(Subquery(stages[:1])))
+
+
+def numbers_of_agent() -> Tuples:
+    numbers = ClientPhone.objects.filter(agency_id=ANY_AGENCY, agent_id=ANY_USER, phone_index=ANY_NUMBER)
+    return numbers.order_by().cells("id")
+
+
+LOCKED_AGENT, NUMBER_OF_AGENT = Compiled(agent_and_first_stage), Compiled(numbers_of_agent)
+
+
 def lock_agent_for(agent: User, kind: str) -> Stage:
     """Lock the agent, and return the first stage of his agency's pipeline for this kind: both in one statement.
 
     Raises User.DoesNotExist for one who has just moved to another agency.
     """
-    first = Subquery(Stage.objects.of_kind(clients.agency_of(agent), kind).as_json()[:1])
-    still_there = User.objects.filter(pk=agent.pk, agency_id=agent.agency_id).select_for_update(no_key=True)
-    return Stage.from_json(still_there.values_list(first, flat=True).get())
+    locked = LOCKED_AGENT.rows(user=agent.pk, agency=clients.agency_of(agent), kind=kind)
+    if not locked:
+        raise User.DoesNotExist
+    return Stage.from_json(locked[0][0])
 
 
 def client_for(phone: str | None, name: str | None, agent: User, *, actor: Actor) -> Client:
@@ -175,8 +193,15 @@ def named_client(client_id: UUID, agent: User) -> Client:
 
 
 def client_with(phone: str, agent: User) -> Client | None:
-    """Return the agent's client with this number, locked: the live one, or else the one thrown away last."""
-    rows = ClientPhone.objects.with_numbers(clients.agency_of(agent), [phone]).filter(agent=agent)
+    """Return the agent's client with this number, locked: the live one, or else the one thrown away last.
+
+    Most numbers are new, which is asked first: while the agent is locked they stay so.
+    """
+    agency_id = clients.agency_of(agent)
+    indexes = ClientPhone.indexes_of(agency_id, phone)
+    if not any(NUMBER_OF_AGENT.row(agency=agency_id, user=agent.pk, phone_index=index) for index in indexes):
+        return None
+    rows = ClientPhone.objects.with_numbers(agency_id, [phone]).filter(agent=agent)
     newest_first = rows.select_related("client").order_by("-is_live", "-client__deleted_at")
     row = newest_first.select_for_update(of=("client",), no_key=True).first()
     return row.client if row else None
