@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from deals.models import Deal, DealKind, LostReason, PropertyType, Stage
+from deals.models import Deal, DealKind, LostReason, PropertyType, Stage, StageKind
 from lk_site.form_fields import (
     DayField,
     LineField,
@@ -139,12 +139,19 @@ class MoveDealForm(VersionedForm):
         self, *args: Any, stages: list[Stage], reasons: list[LostReason], is_reopening: bool, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.stages = stages
         self.fields["comment"].required = is_reopening
         self.fields["to"].choices = [(stage.code, stage.name) for stage in stages]  # type: ignore[attr-defined]
         self.fields["lost_reason"].choices = [  # type: ignore[attr-defined]
             ("", _("Choose")),
             *((reason.code, reason.name) for reason in reasons),
         ]
+
+    def clean(self) -> dict[str, Any]:
+        """Forget a reason that was chosen before another stage was: the page hides it there, and still sends it."""
+        cleaned = super().clean() or self.cleaned_data
+        losing = {stage.code for stage in self.stages if stage.kind == StageKind.LOST}
+        return cleaned if cleaned.get("to") in losing else {**cleaned, "lost_reason": ""}
 
 
 class HandOverForm(VersionedForm):

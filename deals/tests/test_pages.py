@@ -175,6 +175,21 @@ def test_a_lost_deal_needs_its_reason_on_the_page_too(anna: User) -> None:
     assert answer.context["form"].errors["lost_reason"]
 
 
+def test_a_reason_chosen_before_another_stage_was_is_forgotten(anna: User) -> None:
+    deal = make_deal(anna)
+    move = {"to": "showing", "lost_reason": "price", "version": "1"}
+    assert browser_of(anna).post(reverse("deals:deal_move", args=[deal.pk]), move).status_code == 302
+    deal.refresh_from_db()
+    assert (deal.stage.code, deal.lost_reason) == ("showing", None)
+
+
+def test_only_the_own_agent_is_offered_a_deal_with_the_client(anna: User, vera: User) -> None:
+    client = make_client(anna)
+    offered = f"{reverse('deals:deal_create')}?client={client.pk}"
+    assert offered in page(anna, "client_detail", client.pk)
+    assert offered not in page(vera, "client_detail", client.pk)
+
+
 def test_notes_are_added_once_edited_and_deleted_with_a_trace(anna: User) -> None:
     deal, browser = make_deal(anna), browser_of(anna)
     form = {"text": "Просят скидку", "form_key": str(uuid4())}

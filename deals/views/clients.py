@@ -123,6 +123,7 @@ def card_page(request: ActorRequest, client: Client, *, is_open: bool) -> HttpRe
         "can": {
             "edit": may_ask(actor, Action.CLIENT_CHANGED, client),
             "trash": may_ask(actor, Action.CLIENT_TRASHED, client) and not page.rows,
+            "add_deal": client.agent_id == actor.user_id,  # a deal is for a client of one's own
         },
         "known_twice": known_twice(client, request),
     }

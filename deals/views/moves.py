@@ -1,6 +1,6 @@
 """Where a deal goes: along its pipeline, back from the last move, or to another agent."""
 
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.http import HttpResponse, QueryDict
@@ -24,13 +24,14 @@ from lk_site.errors import Invalid, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
 
+Form = TypeVar("Form", bound=VersionedForm)
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def deal_move(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     """Move a deal to another stage."""
     deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
-    stages = stages_of(deal)
-    choices: dict[str, Any] = {"stages": stages, "reasons": reasons_of(deal), "is_reopening": not deal.is_open}
+    choices: dict[str, Any] = {"stages": stages_of(deal), "reasons": reasons_of(deal), "is_reopening": not deal.is_open}
     if request.method != "POST":
         may(request.actor, Action.DEAL_MOVED if deal.is_open else Action.DEAL_REOPENED, deal)
         initial = {"version": deal.version, "to": request.GET.get("to"), **kept_initial(request)}
@@ -81,7 +82,7 @@ def deal_hand_over(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     return redirect("deals:deal_detail", deal_id)
 
 
-def renewed(form: VersionedForm, deal: Deal, stale: Stale, **choices: Any) -> VersionedForm:
+def renewed(form: Form, deal: Deal, stale: Stale, **choices: Any) -> Form:
     """Return the form as it was chosen, of the present version, with the sentence that somebody was quicker."""
     fresh = type(form)(of_version(cast(QueryDict, form.data), deal.version), **choices)
     fresh.is_valid()
@@ -95,8 +96,8 @@ def version_of(request: ActorRequest) -> int | None:
     return form.cleaned_data["version"] if form.is_valid() else None
 
 
-def move_page(request: ActorRequest, form: VersionedForm, deal: Deal, *, status: int = 200) -> HttpResponse:
-    context = {"deal": named(deal), "form": form, "stages": stage_steps(stages_of(deal), deal)}
+def move_page(request: ActorRequest, form: MoveDealForm, deal: Deal, *, status: int = 200) -> HttpResponse:
+    context = {"deal": named(deal), "form": form, "stages": stage_steps(form.stages, deal)}
     return render(request, "deals/deal_move.html", context, status=status)
 
 
