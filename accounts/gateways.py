@@ -2,13 +2,16 @@
 
 import json
 import re
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPConnection as PlainConnection
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from threading import Timer
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -18,6 +21,8 @@ from django.utils import timezone
 
 SIX_DIGITS = re.compile(r"#([0-9]{6})\b")
 ANSWER_BYTES_AT_MOST = 64 * 1024
+STATUS = re.compile(r"-1|[0-9]{1,3}", re.ASCII)
+SMS_ID = re.compile(r"[0-9A-Za-z-]{1,50}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,7 +133,7 @@ class LocalGateway(FileGateway):
 class SmsRu:
     """SMS.RU over HTTP. The status of each phone decides; the outer one says only that the request was understood."""
 
-    QUEUED, WITH_OPERATOR, ON_ITS_WAY, DELIVERED = 100, 101, 102, 103
+    UNKNOWN, QUEUED, WITH_OPERATOR, ON_ITS_WAY, DELIVERED = -1, 100, 101, 102, 103
     TAKEN = frozenset({QUEUED, WITH_OPERATOR, ON_ITS_WAY, DELIVERED})
     WORTH_ANOTHER_TRY = frozenset({220, 500})
     REPEATED = frozenset({231, 232})
@@ -149,13 +154,15 @@ class SmsRu:
         if status in self.REPEATED and sms.attempt > 1:  # an earlier try arrived, only its answer was lost
             return Sent(gateway_id="", status=status)
         self._refuse_failed(mine)
-        return Sent(gateway_id=str(mine.get("sms_id", ""))[:50], status=status)
+        return Sent(gateway_id=id_of(mine), status=status)
 
     def reports(self, gateway_ids: list[str]) -> Mapping[str, DeliveryReport]:
         answer = self._ask("/sms/status", {"sms_id": ",".join(gateway_ids)})
         self._refuse_failed(answer)
         told = parts_of(answer)
-        return {key: self._report(told[key]) for key in gateway_ids if key in told and status_of(told[key]) > 0}
+        return {
+            key: self._report(told[key]) for key in gateway_ids if key in told and status_of(told[key]) != self.UNKNOWN
+        }
 
     def _message(self, sms: OutgoingSms) -> dict[str, str]:
         fields = {"to": sms.phone, "msg": sms.text, "ttl": str(max(1, sms.minutes))}
@@ -178,6 +185,8 @@ class SmsRu:
         status = status_of(answer)
         if status in self.WORTH_ANOTHER_TRY:
             raise TryAgain(status)
+        if status == self.UNKNOWN:
+            raise TryAgain
         if status not in self.TAKEN:
             raise Refused(status)
 
@@ -193,9 +202,11 @@ class SmsRu:
         kind = HTTPSConnection if self.url.scheme == "https" else PlainConnection
         connection = kind(self.url.netloc, timeout=self.timeout_s)
         try:
-            connection.request("POST", self.url.path.rstrip("/") + path, body.encode(), headers)
-            response = connection.getresponse()
-            text = response.read(ANSWER_BYTES_AT_MOST)
+            connection.connect()
+            with cut_off_after(self.timeout_s, connection.sock):
+                connection.request("POST", self.url.path.rstrip("/") + path, body.encode(), headers)
+                response = connection.getresponse()
+                text = response.read(ANSWER_BYTES_AT_MOST)
         except (OSError, HTTPException):
             raise TryAgain from None
         finally:
@@ -205,10 +216,26 @@ class SmsRu:
         return parsed(text)
 
 
+@contextmanager
+def cut_off_after(seconds: float, sock: socket.socket) -> Iterator[None]:
+    """End an exchange that takes longer in all: the time-out of a socket begins anew with each byte."""
+
+    def cut_off() -> None:
+        with suppress(OSError):  # closed meanwhile
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut_off)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def parsed(text: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TryAgain from None
     if not isinstance(answer, dict):
         raise TryAgain
@@ -223,10 +250,16 @@ def parts_of(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def status_of(part: dict[str, Any]) -> int:
     """Return the `status_code` of an answer or of one phone in it. Raises TryAgain where there is none."""
-    try:
-        return int(part["status_code"])
-    except (KeyError, TypeError, ValueError):
-        raise TryAgain from None
+    status = str(part.get("status_code"))
+    if not STATUS.fullmatch(status):
+        raise TryAgain
+    return int(status)
+
+
+def id_of(part: dict[str, Any]) -> str:
+    """Return the id that a message got, nothing for what is none: then nobody asks what became of it."""
+    sms_id = part.get("sms_id")
+    return sms_id if isinstance(sms_id, str) and SMS_ID.fullmatch(sms_id) else ""
 
 
 def gateway() -> Gateway:

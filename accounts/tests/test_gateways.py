@@ -1,7 +1,13 @@
 """Gateways: the console and the file of local mode, and SMS.RU against a fake that answers as the real one does."""
 
+import contextlib
 import json
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -99,8 +105,17 @@ def test_a_slow_or_absent_server_is_worth_another_try(fake):
         SmsRu("http://127.0.0.1:9", API_ID, timeout_s=0.5).send(sms())
 
 
+def of_anna(status: str) -> bytes:
+    return f'{{"status_code": 100, "sms": {{"{ANNA}": {{"status_code": {status}}}}}}}'.encode()
+
+
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"status": "OK"}', b'{"status_code": 100}', b'{"status_code": 100, "sms": 5}']
+    "body",
+    [
+        *(b"", b"<html>", b"[]", b"[" * 50_000, b'{"status": "OK"}', b'{"status_code": 100}'),
+        b'{"status_code": 100, "sms": 5}',
+        *map(of_anna, ("null", "1e999", "NaN", "true", "-1", "100000", '"1e2"', "[]")),
+    ],
 )
 def test_an_answer_that_makes_no_sense_is_worth_another_try(fake, monkeypatch, body):
     monkeypatch.setattr("accounts.tests.fake_sms_ru.json.dumps", lambda told: body.decode())
@@ -114,6 +129,41 @@ def test_a_repeated_text_on_a_second_try_means_that_the_first_arrived(fake):
         sms_ru(fake).send(sms())
     assert sms_ru(fake).send(sms(attempt=2)).status == 231
     assert len(fake.messages) == 1
+
+
+@pytest.mark.parametrize("sms_id", ["\x00", "1,2", "я", "x" * 51, None, 5, {}])
+def test_an_id_that_is_none_is_not_kept(fake, monkeypatch, sms_id):
+    monkeypatch.setattr(fake, "one", lambda *asked: {"status_code": 100, "sms_id": sms_id})
+    assert sms_ru(fake).send(sms()).gateway_id == ""
+
+
+def test_an_answer_that_trickles_is_cut_off():
+    """The time-out of a socket is one of each byte: a gateway that sends one now and then would hold the worker."""
+    with trickling() as url:
+        started = time.monotonic()
+        with pytest.raises(TryAgain):
+            SmsRu(url, API_ID, timeout_s=0.5).send(sms())
+        assert time.monotonic() - started < 2
+
+
+@contextmanager
+def trickling() -> Iterator[str]:
+    """Serve an answer that comes byte by byte and never ends."""
+
+    def trickle() -> None:
+        asker, _address = door.accept()
+        with asker, contextlib.suppress(OSError):
+            asker.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            while not is_over.wait(0.05):
+                asker.sendall(b" ")
+
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as door, ThreadPoolExecutor(1) as pool:
+        pool.submit(trickle)
+        try:
+            yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        finally:
+            is_over.set()
 
 
 def test_a_message_walks_to_its_phone(fake):
