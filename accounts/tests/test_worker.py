@@ -13,15 +13,17 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from accounts.management.commands import worker
 from accounts.models import Challenge, Counter, IdempotencyKey, SmsMessage, SmsState
 from accounts.services import limits, outbox, sweeps
 from accounts.tests.clock import clock
 from accounts.tests.fake_sms_ru import API_ID, running
-from accounts.tests.logging_in import ANNA, send, sent_code
+from accounts.tests.logging_in import ANNA, Tray, send, sent_code
 from accounts.tests.people import make_agent
+from lk_site.logs import JsonFormatter
 
 __all__ = ["clock"]
 TEXT = "Code 123456\n@localhost #123456"
@@ -48,15 +50,15 @@ def start(tmp_path) -> Iterator[Callable[..., Worker]]:
         command = [sys.executable, "manage.py", "worker"]
         environment = {**os.environ, **places, **environment}
         both = subprocess.STDOUT
-        worker = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=both)
-        started.append(worker)
-        return worker
+        new = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=both)
+        started.append(new)
+        return new
 
     yield start_one
-    for worker in started:
-        if worker.poll() is None:
-            worker.kill()
-            worker.communicate()
+    for one in started:
+        if one.poll() is None:
+            one.kill()
+            one.communicate()
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -73,13 +75,13 @@ def queue(phone: str = ANNA) -> SmsMessage:
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_sends_what_waits_and_ends_when_asked(tmp_path, start):
     queue()
-    worker = start()
+    started = start()
     wait_until(lambda: SmsMessage.objects.filter(state=SmsState.SENT).exists())
     queue("79260000001")
     wait_until(lambda: not SmsMessage.objects.queued().exists())
-    worker.send_signal(signal.SIGTERM)
-    output, _ = worker.communicate(timeout=10)
-    assert worker.returncode == 0, output
+    started.send_signal(signal.SIGTERM)
+    output, _ = started.communicate(timeout=10)
+    assert started.returncode == 0, output
     lines = [json.loads(line) for line in (tmp_path / "sms.jsonl").read_text().splitlines()]
     assert [(line["phone"], line["code"]) for line in lines] == [(ANNA, "123456"), ("79260000001", "123456")]
 
@@ -97,10 +99,10 @@ def test_a_worker_killed_while_it_sends_loses_nothing(start):
     with running() as fake:
         fake.delay_s = 2
         sms = queue()
-        worker = start(LK_SMS_RU_URL=fake.url, **through_fake)
+        first = start(LK_SMS_RU_URL=fake.url, **through_fake)
         wait_until(lambda: SmsMessage.objects.filter(attempts=1).exists())
-        worker.kill()
-        worker.communicate()
+        first.kill()
+        first.communicate()
         fake.delay_s = 0
         SmsMessage.objects.update(leased_until=timezone.now())
         second = start(LK_SMS_RU_URL=fake.url, **through_fake)
@@ -146,6 +148,22 @@ def test_idempotency_keys_are_deleted_after_a_day(clock):
     clock.forward(hours=2)
     sweeps.run(timezone.now())
     assert IdempotencyKey.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fault", [DatabaseError("+79161234567"), KeyError("+79161234567")])
+def test_a_fault_is_logged_without_its_message_and_the_worker_goes_on(caplog, fault):
+    def break_down() -> None:
+        raise fault
+
+    command, tray = worker.Command(), Tray()
+    assert command.turn_or_recover(tray, [worker.Chore(60, break_down)]) == worker.AFTER_FAULT_S
+    (line,) = [JsonFormatter().format(record) for record in caplog.records]
+    assert type(fault).__name__ in line
+    assert "79161234567" not in line
+    queue()
+    assert command.turn_or_recover(tray, []) == 0
+    assert len(tray.sent) == 1
 
 
 @pytest.mark.django_db

@@ -51,14 +51,19 @@ class Command(BaseCommand):
         self.stopping = True
 
     def turn_or_recover(self, through: Gateway, chores: list["Chore"]) -> float:
-        """Do one turn and return how long to wait after it; the database may be away for a while."""
+        """Do one turn and return how long to wait after it.
+
+        The database may be away for a while; and nothing that breaks in one turn may keep the next codes from going.
+        """
         try:
             return 0 if self.turn(through, chores) else PAUSE_S
         except (DatabaseError, InterfaceError) as fault:
             log.error("no database: %s", type(fault).__name__)
-            return AFTER_FAULT_S
+        except Exception:
+            log.exception("a turn failed")
         finally:
             close_old_connections()
+        return AFTER_FAULT_S
 
     def turn(self, through: Gateway, chores: list["Chore"]) -> int:
         """Send one batch and do the chores whose time has come; return how many messages were tried."""
