@@ -46,9 +46,6 @@ class ClientQuerySet(EncryptedQuerySet["Client"]):
         """Clients whose numbers the actor may ask to see: staff, in the admin, those of every agency."""
         return self.filter(deleted_at=None) if actor.is_staff else self.visible_to(actor)
 
-    def newest_deal_first(self) -> Self:
-        return self.order_by("-newest_deal_at", "-id")
-
     def whole(self) -> Self:
         """Clients with all that a card shows of them: the agent's name and the numbers."""
         return self.select_related("agent").prefetch_related("phones")

@@ -16,7 +16,6 @@ from lk_site.cursors import Keyset, Position
 
 NEWEST_FIRST = Keyset(("-seq", int))
 OF_CLIENT = (Action.CLIENT_CHANGED, Action.CLIENT_REVEALED)  # a deal's timeline tells these of its client too
-NOTE_TOLD = (Action.NOTE_ADDED, Action.NOTE_EDITED)
 FIELD_LABELS = {
     "property_address": _("address"),
     "price": _("price"),

@@ -5,9 +5,10 @@ import pytest
 from accounts.models import Event
 from accounts.tests.people import make_agent
 from deals.models import Client, ClientPhone, Deal
+from deals.services.clients import ClientExists, restore_client, trash_client
 from deals.services.deals import trash_deal
 from deals.services.hand_over import SameAgent, hand_over_deal
-from deals.tests.making import OTHER_PHONE, PHONE, actions, by, make_client, make_deal
+from deals.tests.making import OTHER_PHONE, PHONE, THIRD_PHONE, actions, by, make_client, make_deal
 from lk_site.errors import Invalid, NotAllowed, Stale
 
 
@@ -48,6 +49,29 @@ def test_a_client_whom_the_old_agent_still_works_for_is_copied_without_notes(ann
     assert copy != client
     assert (copy.name, copy.numbers, copy.email, copy.notes) == ("Мария", [PHONE], "m@example.org", None)
     assert (copy.agent, Client.objects.get(pk=client.pk).agent) == (boris, anna)
+
+
+def test_a_trashed_client_of_the_new_agent_stays_in_the_trash(anna, boris, vera):
+    gone = make_client(boris, PHONE, name="Маша")
+    trash_client(gone.pk, actor=by(boris), version=1)
+    deal = give(make_deal(anna), boris, vera)
+    assert deal.client != gone
+    with pytest.raises(ClientExists):
+        restore_client(gone.pk, actor=by(boris), version=2)
+
+
+def test_the_first_number_that_the_new_agent_knows_decides(anna, boris, vera):
+    make_client(anna, PHONE, OTHER_PHONE, THIRD_PHONE)
+    second, third = make_client(boris, OTHER_PHONE), make_client(boris, THIRD_PHONE)
+    assert give(make_deal(anna), boris, vera).client == second
+    assert third.deals.count() == 0
+
+
+def test_a_trashed_deal_is_not_handed_over(anna, boris, vera):
+    deal = make_deal(anna)
+    trash_deal(deal.pk, actor=by(anna), version=1)
+    with pytest.raises(Deal.DoesNotExist):
+        give(deal, boris, vera, version=2)
 
 
 def test_only_the_head_hands_over(anna, boris, vera):

@@ -155,6 +155,18 @@ def test_the_list_of_an_agent_or_a_client(anna, boris, vera):
     assert found(anna, client=(mine.client_id,)) == [1]
 
 
+def test_an_agent_of_another_agency_is_nobody_here(anna, vera, gleb):
+    make_deal(anna), make_deal(gleb)
+    assert found(vera, agent=(gleb.pk,)) == found(gleb, agent=(anna.pk,)) == []
+    assert found(vera, agent=(anna.pk, gleb.pk)) == [1]
+
+
+def test_a_stage_that_is_none_or_contradicts_the_status_finds_nothing(anna):
+    make_deal(anna)
+    assert found(anna, stage=("nowhere",)) == found(anna, stage=("new",), status=("lost",)) == []
+    assert found(anna, stage=("new", "nowhere"), status=("open", "lost")) == [1]
+
+
 def test_days_are_days_of_the_readers_time_zone(anna):
     deal = make_deal(anna)
     Deal.objects.update(created_at=datetime(2026, 3, 1, 22, 30, tzinfo=UTC))  # half past one in Moscow, on the second

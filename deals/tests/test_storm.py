@@ -27,7 +27,7 @@ from deals.services.hand_over import hand_over_deal
 from deals.services.looks import look_at, reveal_phones
 from deals.services.notes import add_note
 from deals.services.pipeline import move_deal, undo_move
-from deals.services.pipeline_editing import edit_stage
+from deals.services.pipeline_editing import Names, edit_stage
 from deals.tests.making import by, make_client, make_deal
 from lk_site.encryption import last4_token, name_tokens
 from lk_site.errors import DomainError
@@ -130,7 +130,7 @@ class Someone:
 
     def edit_stage(self) -> None:
         stage = self.random.choice(list(Stage.objects.visible_to(by(self.head)).filter(pipeline__kind="sale")))
-        names = {"name_ru": "Этап", "name_en": self.random.choice(["One", "Two"]), "position": stage.position}
+        names = Names(name_ru="Этап", name_en=self.random.choice(["One", "Two"]), position=stage.position)
         edit_stage(stage.pk, names, actor=self.staff)
 
     def anybody(self) -> User:
