@@ -4,6 +4,9 @@ from typing import Any
 
 from django import forms
 from django.forms.renderers import TemplatesSetting
+from django.http import HttpRequest
+
+from lk_site.form_drawing import drawn
 
 
 class FormRenderer(TemplatesSetting):
@@ -11,6 +14,9 @@ class FormRenderer(TemplatesSetting):
 
     form_template_name = "components/_form.html"
     field_template_name = "components/_field.html"
+
+    def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
+        return drawn(template_name, context) or super().render(template_name, context, request)
 
 
 class PhoneInput(forms.TextInput):

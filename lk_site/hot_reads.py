@@ -149,7 +149,7 @@ def fetch(connection: BaseDatabaseWrapper, plan: Plan, params: Sequence[Any]) ->
         return rows
     except (OperationalError, InterfaceError, NotSupportedError):
         if connection.in_atomic_block:
-            connection.close_at = 0  # type: ignore[attr-defined]  # after this request: its prepared plan may be stale
+            connection.close_at = 0  # after this request: its prepared plan may be stale
             raise
         with contextlib.suppress(OperationalError, InterfaceError):
             connection.close()
