@@ -37,8 +37,8 @@ class Migration(migrations.Migration):
                 ('notes', lk_site.encryption.EncryptedTextField(max_length=5000, null=True, verbose_name='notes')),
                 ('newest_deal_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('deleted_at', models.DateTimeField(null=True)),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='agent')),
+                ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
+                ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='agent')),
             ],
             options={
                 'verbose_name': 'client',
@@ -53,9 +53,9 @@ class Migration(migrations.Migration):
                 ('phone', lk_site.encryption.EncryptedTextField(max_length=15)),
                 ('phone_index', models.BinaryField(max_length=33)),
                 ('is_live', models.BooleanField(default=True)),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='phones', to='deals.client')),
+                ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency')),
+                ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='phones', to='deals.client')),
             ],
             options={
                 'verbose_name': "client's phone",
@@ -68,8 +68,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('token', models.BigIntegerField()),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='deals.client')),
+                ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency')),
+                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='deals.client')),
             ],
         ),
         migrations.CreateModel(
@@ -77,19 +77,19 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('hour', models.DateTimeField()),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='deals.client')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='deals.client')),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
             name='LostReason',
             fields=[
-                ('code', models.SlugField(max_length=30, verbose_name='code')),
+                ('code', models.SlugField(db_index=False, max_length=30, verbose_name='code')),
                 ('name_ru', models.CharField(max_length=50, verbose_name='name in Russian')),
                 ('name_en', models.CharField(max_length=50, verbose_name='name in English')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
                 ('id', models.UUIDField(default=accounts.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
+                ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
             ],
             options={
                 'verbose_name': 'lost reason',
@@ -117,10 +117,10 @@ class Migration(migrations.Migration):
                 ('next_step_on', models.DateField(null=True, verbose_name='when')),
                 ('notes', lk_site.encryption.EncryptedTextField(max_length=5000, null=True, verbose_name='notes')),
                 ('deleted_at', models.DateTimeField(null=True)),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='agent')),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='deals.client', verbose_name='client')),
-                ('lost_reason', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='deals.lostreason')),
+                ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
+                ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='agent')),
+                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='deals.client', verbose_name='client')),
+                ('lost_reason', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='deals.lostreason')),
             ],
             options={
                 'verbose_name': 'deal',
@@ -135,20 +135,20 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('edited_at', models.DateTimeField(null=True)),
                 ('deleted_at', models.DateTimeField(null=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('deal', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='note_entries', to='deals.deal')),
+                ('author', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('deal', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='note_entries', to='deals.deal')),
             ],
         ),
         migrations.CreateModel(
             name='Pipeline',
             fields=[
-                ('code', models.SlugField(max_length=30, verbose_name='code')),
+                ('code', models.SlugField(db_index=False, max_length=30, verbose_name='code')),
                 ('name_ru', models.CharField(max_length=50, verbose_name='name in Russian')),
                 ('name_en', models.CharField(max_length=50, verbose_name='name in English')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
                 ('id', models.UUIDField(default=accounts.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('sale', 'sale'), ('purchase', 'purchase'), ('let', 'letting'), ('rent', 'renting')], max_length=10, verbose_name='kind of deal')),
-                ('agency', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
+                ('agency', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.agency', verbose_name='agency')),
             ],
             options={
                 'verbose_name': 'pipeline',
@@ -163,19 +163,19 @@ class Migration(migrations.Migration):
                 ('session_id', models.UUIDField()),
                 ('text', lk_site.encryption.EncryptedTextField(max_length=200)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
             name='Stage',
             fields=[
-                ('code', models.SlugField(max_length=30, verbose_name='code')),
+                ('code', models.SlugField(db_index=False, max_length=30, verbose_name='code')),
                 ('name_ru', models.CharField(max_length=50, verbose_name='name in Russian')),
                 ('name_en', models.CharField(max_length=50, verbose_name='name in English')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
                 ('id', models.UUIDField(default=accounts.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('open', 'open'), ('won', 'won'), ('lost', 'lost')], default='open', max_length=10, verbose_name='kind')),
-                ('pipeline', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stages', to='deals.pipeline', verbose_name='pipeline')),
+                ('pipeline', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='stages', to='deals.pipeline', verbose_name='pipeline')),
             ],
             options={
                 'verbose_name': 'stage',
@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='deal',
             name='stage',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='deals.stage', verbose_name='stage'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='deals.stage', verbose_name='stage'),
         ),
         migrations.AddIndex(
             model_name='client',
@@ -195,6 +195,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='client',
             index=models.Index(models.F('agency'), models.OrderBy(models.F('newest_deal_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='client_list_of_agency'),
+        ),
+        migrations.AddIndex(
+            model_name='client',
+            index=models.Index(models.F('agency'), models.OrderBy(models.F('newest_deal_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', False)), name='client_list_of_trash'),
         ),
         migrations.AddIndex(
             model_name='client',
@@ -226,7 +230,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='look',
-            constraint=models.UniqueConstraint(models.F('user'), models.F('client'), models.F('hour'), name='look_once_an_hour'),
+            constraint=models.UniqueConstraint(models.F('client'), models.F('user'), models.F('hour'), name='look_once_an_hour'),
         ),
         migrations.AddConstraint(
             model_name='lostreason',
@@ -267,6 +271,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deal',
             index=models.Index(models.F('stage'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='deal_list_of_stage'),
+        ),
+        migrations.AddIndex(
+            model_name='deal',
+            index=models.Index(models.F('agency'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('deleted_at__isnull', False)), name='deal_list_of_trash'),
         ),
         migrations.AddIndex(
             model_name='deal',
