@@ -23,7 +23,7 @@ from lk_site.text import fold, words
 NUMBER = re.compile(r"[#№]\s*(\d{1,9})", re.ASCII)
 DIAL = re.compile(r"\+?[\d\s()./‐-―-]+")
 ClientIds = QuerySet[Any, UUID]
-PHONE_DIGITS, LAST_DIGITS = 11, 4  # api.md
+PHONE_DIGITS, LAST_DIGITS = (10, 11), 4  # api.md; ten are a Russian number without its 8
 
 
 class QueryTooShort(DomainError):
@@ -68,8 +68,8 @@ def understood(text: str) -> Query:
 
 
 def phone_of(text: str, digits: str) -> str:
-    """Return the number that a text of eleven digits is, or of any count after a plus; nothing if it is none."""
-    if len(digits) != PHONE_DIGITS and not text.startswith("+"):
+    """Return the number that a text of ten or eleven digits is, or of any count after a plus; nothing if it is none."""
+    if len(digits) not in PHONE_DIGITS and not text.startswith("+"):
         return ""
     try:
         return normalize_phone(text)

@@ -84,6 +84,10 @@ def test_one_or_two_characters_alone_are_too_short(anna, text):
         found(anna, q=text)
 
 
+def test_ten_digits_are_a_russian_number_typed_without_its_eight():
+    assert understood("916 123-45-67") == understood("8 (916) 123-45-67") == Query(phone="79161234567")
+
+
 def test_a_text_of_eleven_digits_is_a_phone_only_if_there_is_such_a_number():
     assert understood("8 916 123 45 67") == Query(phone=PHONE)
     assert understood("12345678901") == Query(terms=("12345678901",))
