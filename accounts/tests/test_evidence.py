@@ -149,7 +149,7 @@ def test_an_event_moved_to_another_agency_is_found_in_both(anna):
     record_now(Actor.of(gleb), Action.CODE_SENT, gleb)
     with lifted():
         Event.objects.filter(pk=event(EVENTS).pk).update(agency_id=gleb.agency_id, seq=2)
-    AgencyHead.objects.filter(agency_id=gleb.agency_id or 0).update(seq=2)
+    AgencyHead.objects.filter(agency_id=gleb.agency_id or PLATFORM).update(seq=2)
     assert flaw(gleb) == "number 2: the event is not as it was written"
     assert flaw(anna) == "number 6: the event is missing"
 
