@@ -146,7 +146,7 @@ def put_off(sms: SmsMessage, status: int | None) -> None:
 
 def pause_s(attempts: int) -> float:
     """Return 1, 2, 4 … 30 seconds after the first, second, third … try, shaken so that workers do not march in step."""
-    return float(min(2 ** (attempts - 1), PAUSE_AT_MOST_S)) * random.uniform(0.5, 1)  # nosec B311: no secret
+    return float(min(2 ** (attempts - 1), PAUSE_AT_MOST_S)) * random.uniform(0.5, 1)  # nosec B311
 
 
 def give_up_useless() -> None:

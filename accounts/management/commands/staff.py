@@ -27,7 +27,7 @@ class Command(BaseCommand):
         words = {
             "add": "make a staff user; shows the authenticator's secret and ten back-up codes once",
             "reset-totp": "replace a lost authenticator and all back-up codes",
-            "password": "set another password",  # nosec B105: says what the command does
+            "password": "set another password",  # nosec B105
             "disable": "shut out, at once",
             "enable": "let in again",
         }

@@ -53,7 +53,7 @@ class Demo:
     """A history of months, told in the order it happened."""
 
     def __init__(self) -> None:
-        self.random = Random(SEED)  # nosec B311: nothing secret is drawn
+        self.random = Random(SEED)  # nosec B311
         self.now = timezone.now()
         self.people: dict[str, User] = {}
         self.phones: dict[str, str] = {}
