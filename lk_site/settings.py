@@ -241,5 +241,6 @@ LOGGING = {
         "lk": {"level": environment.text("LK_LOG_LEVEL", "INFO")},
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "ERROR"},
+        "gunicorn.error": {"level": "ERROR", "handlers": ["stderr"], "propagate": False},  # its warnings quote requests
     },
 }
