@@ -76,6 +76,8 @@ TEMPLATES = [
                     ],
                 )
             ],
+            "libraries": {"i18n": "lk_site.quick_tags", "static": "lk_site.quick_tags"},
+            "builtins": ["lk_site.quick_tags"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
