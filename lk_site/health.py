@@ -10,9 +10,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from lk_site import startup
+from lk_site.problems import RETRY_AFTER_S
 
 log = logging.getLogger("lk.health")
-RETRY_AFTER_S = 5
 
 
 @cache

@@ -1,5 +1,6 @@
 """What rows of LK have in common: an id made by the application, and a version where people edit them."""
 
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,11 @@ from lk_site.errors import Stale, VersionRequired
 def new_id() -> UUID:
     """Return a UUID of version 7: ids sort by the time they were made."""
     return UUID(bytes=uuid7().bytes)
+
+
+def hash_of(token: str) -> bytes:
+    """Return what tables keep of a cookie's random value: SHA-256, which needs no salt where nothing can be guessed."""
+    return sha256(token.encode()).digest()
 
 
 class VersionedModel(EncryptedModel):

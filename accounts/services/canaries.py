@@ -7,10 +7,26 @@ from django.db import connection
 from django.db.models.signals import post_migrate
 
 from accounts.models import KeyCanary
-from lk_site.encryption import check_canary, seal_canary
-from lk_site.encryption.keys import PURPOSES, ring
+from lk_site.encryption.cells import CannotOpen, seal, unseal
+from lk_site.encryption.keys import PURPOSES, KeyInvalid, ring
 
 GUARDED = [purpose for purpose in PURPOSES if purpose != "signing"]  # another signing key costs cookies, no data
+
+LABEL, TEXT = b"canary", "the key of this database"
+
+
+def seal_canary(purpose: str, key_id: int | None = None) -> bytes:
+    """Return a token that only this key of the purpose opens: the active one unless an id is given."""
+    return seal(TEXT, LABEL, purpose, ring_of=purpose, key_id=key_id)
+
+
+def check_canary(token: bytes, purpose: str) -> None:
+    """Raise KeyMissing or KeyInvalid unless the key that sealed the token is among the keys of the purpose."""
+    ring(purpose).key(token[1] if len(token) > 1 else 0)
+    try:
+        unseal(token, LABEL, purpose, ring_of=purpose)
+    except CannotOpen:
+        raise KeyInvalid(f"The key {token[1]} of {purpose} is not the one this database was written with.") from None
 
 
 def check_canaries() -> None:

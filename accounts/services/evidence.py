@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from accounts.actor import Actor
-from accounts.models import Action, AgencyHead, Event, EventText
+from accounts.models import Action, AgencyHead, Event, EventText, User
 from accounts.services import limits
 from accounts.services.unit_of_work import TEXT_DIGEST, record, unit_of_work
 from lk_site import addresses
@@ -130,8 +130,8 @@ def refused(actor: Actor, object_type: str, object_id: UUID) -> Event | None:
 
 
 @unit_of_work
-def failed_login(actor: Actor, action: Action = Action.LOGIN_FAILED) -> Event | None:
-    """Record a failed login of somebody unknown, once per source and 10 minutes (security.md 5.1)."""
+def failed_login(actor: Actor, action: Action, person: User | None = None) -> Event | None:
+    """Record a failed login beside the person it was tried for, once per source and 10 minutes (security.md 5.1)."""
     if not limits.take("evidence.failures.source", action.value, addresses.source(actor.address)):
         return None
-    return record(actor, action)
+    return record(actor, action, person)

@@ -174,10 +174,9 @@ def replay(row: IdempotencyKey, request: bytes) -> Answer:
     return answer
 
 
-def forget_old_keys() -> int:
-    """Delete the keys that are kept no longer, and return how many."""
-    deleted, _per_model = IdempotencyKey.objects.filter(created_at__lt=kept_since()).delete()
-    return deleted
+def sweep(now: datetime) -> None:
+    """Delete the keys that are kept no longer."""
+    IdempotencyKey.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_LIFE).delete()
 
 
 def kept_since() -> datetime:

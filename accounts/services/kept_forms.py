@@ -3,7 +3,6 @@
 import json
 import secrets
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID
 
 from django.conf import settings
@@ -11,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.models import KeptForm
+from accounts.models.base import hash_of
 from accounts.services.unit_of_work import unit_of_work
 from lk_site.encryption import Unreadable
 
@@ -69,7 +69,3 @@ def sweep(now: datetime) -> None:
 
 def of_browser(token: str) -> models.QuerySet[KeptForm]:
     return KeptForm.objects.filter(token_hash=hash_of(token))
-
-
-def hash_of(token: str) -> bytes:
-    return sha256(token.encode()).digest()

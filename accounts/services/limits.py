@@ -199,17 +199,6 @@ def space(
     return Taken(left=0, next_at=as_time(rows[0][0]))
 
 
-def peek(name: str, *key_parts: Part, factor: int = 1, now: datetime | None = None) -> Taken | Refused:
-    """Tell what `take` would answer, without counting."""
-    now, use = now or timezone.now(), Use(name, key_parts, factor)
-    counter = Counter.objects.filter(pk=use.key).first()
-    if counter is None:
-        return Taken(left=use.limit)
-    if blocks(counter, now) or (counter.window_ends_at > now and counter.count >= use.limit):
-        return refusal(name, use.key, now)
-    return Taken(left=use.limit - (counter.count if counter.window_ends_at > now else 0))
-
-
 def blocked(name: str, *key_parts: Part, now: datetime | None = None) -> Refused | None:
     """Return the refusal of a key that a block, a lock or a spacing holds now; the name needs no entry in LIMITS."""
     now, key = now or timezone.now(), digest(name, *key_parts)

@@ -4,7 +4,6 @@ Known, unknown, disabled and limited phones get the same answer. A refused try i
 commits; the exception comes after it.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,10 +17,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
 from accounts.models import Action, Challenge, Purpose, Session, User
-from accounts.services import agencies, codes, devices, limits, login_limits, outbox, sessions
+from accounts.models.base import hash_of
+from accounts.services import agencies, codes, devices, evidence, login_limits, outbox, sessions
 from accounts.services.limits import Refused
 from accounts.services.login_limits import Asker
-from accounts.services.unit_of_work import record, unit_of_work
+from accounts.services.unit_of_work import unit_of_work
 from lk_site.encryption import Unreadable, blind_index, blind_indexes
 from lk_site.errors import DomainError
 
@@ -228,11 +228,7 @@ def agent_of(phone: str, *, actor: Actor) -> User | None:
 
 
 def note_failure(phone: str, actor: Actor) -> None:
-    """Leave evidence of a failed login: one event per source and ten minutes."""
-    source = Asker(phone, None, actor.address).source
-    if limits.take("evidence.failures.source", source):
-        agent = User.objects.with_phone(phone).first()
-        record(actor, Action.LOGIN_FAILED, agent)
+    evidence.failed_login(actor, Action.LOGIN_FAILED, User.objects.with_phone(phone).first())
 
 
 def sweep(now: datetime) -> None:
@@ -246,7 +242,3 @@ def is_for(challenge: Challenge, phone: str) -> bool:
 
 def phone_indexes(phone: str) -> list[bytes]:
     return blind_indexes("agent_index", PHONE_LABEL, phone)
-
-
-def hash_of(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

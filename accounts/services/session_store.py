@@ -4,7 +4,6 @@ One prepared statement gives session, person and agency: with Django's own store
 What ends a session stands in its row; the cookie's age decides nothing.
 """
 
-import hashlib
 import json
 import secrets
 from datetime import datetime
@@ -17,6 +16,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.models import Agency, Session, User, UserKind
+from accounts.models.base import hash_of
 from lk_site.encryption import Unreadable
 from lk_site.hot_reads import Compiled, Param
 
@@ -41,10 +41,6 @@ WHO_ASKS = Compiled(
 def new_key() -> str:
     """Return the id of a new session, as its cookie carries it."""
     return secrets.token_urlsafe(KEY_BYTES)
-
-
-def hash_of(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
 
 
 def row_of(key: str) -> Session | None:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Q
 
-from accounts.models import Counter, IdempotencyKey
-from accounts.services import agencies, kept_forms, login, outbox, sessions
+from accounts.models import Counter
+from accounts.services import agencies, idempotency, kept_forms, login, outbox, sessions
 
 COUNTERS_KEPT_FOR = timedelta(days=1)  # longer than the longest lock, whose level a counter remembers
 
@@ -23,10 +22,6 @@ def sweep_work(now: datetime) -> None:
     agencies.work.sweep(now)
 
 
-def sweep_idempotency_keys(now: datetime) -> None:
-    IdempotencyKey.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_LIFE).delete()
-
-
 def sweep_counters(now: datetime) -> None:
     """Delete counters whose windows and blocks are long over."""
     before = now - COUNTERS_KEPT_FOR
@@ -39,7 +34,7 @@ SWEEPS: tuple[Callable[[datetime], None], ...] = (
     outbox.sweep,
     sessions.sweep,
     kept_forms.sweep,
-    sweep_idempotency_keys,
+    idempotency.sweep,
     sweep_counters,
     sweep_work,
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from ipaddress import ip_address
 from itertools import groupby
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import ParamSpec, TypeVar, overload
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -159,12 +159,6 @@ def record(
     )
     unit.keep(event, text, actor)
     return event
-
-
-def record_now(actor: Actor, action: Action, obj: models.Model | None = None, **facts: Any) -> Event:
-    """Record one event in a unit of work of its own, where no service is at work: a refusal, a failed login."""
-    with unit_of_work():
-        return record(actor, action, obj, **facts)
 
 
 def keep_change_record(change: ChangeRecord) -> ChangeRecord:

@@ -5,8 +5,8 @@ from django.db import IntegrityError, connection, models, transaction
 from accounts import triggers
 from accounts.actor import Actor
 from accounts.models import Action, ChangeRecord, Event, User
-from accounts.services.unit_of_work import record_now
 from accounts.tests.people import make_agent
+from accounts.tests.recording import record_now
 
 pytestmark = pytest.mark.django_db
 is_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")

@@ -12,8 +12,9 @@ from accounts.actor import Actor
 from accounts.models import PLATFORM, Action, AgencyHead, Event, EventText, User
 from accounts.models.base import new_id
 from accounts.services import evidence
-from accounts.services.unit_of_work import erase_text, record_now
+from accounts.services.unit_of_work import erase_text
 from accounts.tests.people import make_agent
+from accounts.tests.recording import record_now
 from lk_site.encryption.keys import new_key
 from lk_site.errors import Stale, VersionRequired
 
@@ -252,10 +253,10 @@ def test_a_refusal_is_recorded_once_per_object_and_hour(anna):
 
 def test_a_failed_login_of_nobody_is_recorded_once_per_source():
     stranger = Actor.nobody(address="2001:db8::1")
-    assert evidence.failed_login(stranger)
-    assert evidence.failed_login(stranger) is None
-    assert evidence.failed_login(Actor.nobody(address="2001:db8::ffff")) is None  # the same /64
-    assert evidence.failed_login(Actor.nobody(address="2001:db8:0:1::1"))
+    assert evidence.failed_login(stranger, Action.LOGIN_FAILED)
+    assert evidence.failed_login(stranger, Action.LOGIN_FAILED) is None
+    assert evidence.failed_login(Actor.nobody(address="2001:db8::ffff"), Action.LOGIN_FAILED) is None  # the same /64
+    assert evidence.failed_login(Actor.nobody(address="2001:db8:0:1::1"), Action.LOGIN_FAILED)
     assert Event.objects.filter(agency_id=PLATFORM).count() == 2
 
 

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import Event, Session, UserKind
+from accounts.models.base import hash_of
 from accounts.services import people, sessions
-from accounts.services.session_store import SessionStore, hash_of, row_of
+from accounts.services.session_store import SessionStore, row_of
 from accounts.tests.clock import clock
 from accounts.tests.logging_in import post_json, signed_in
 from accounts.tests.people import make_agency, make_agent, make_staff, staff_actor

@@ -10,8 +10,9 @@ from django.db import connection, transaction
 from accounts.actor import Actor
 from accounts.models import PLATFORM, Action, AgencyHead, ChangeRecord, Event, EventText, User
 from accounts.services import evidence, limits
-from accounts.services.unit_of_work import OutsideUnitOfWork, erase_text, record, record_now, unit_of_work
+from accounts.services.unit_of_work import OutsideUnitOfWork, erase_text, record, unit_of_work
 from accounts.tests.people import make_agency, make_agent
+from accounts.tests.recording import record_now
 
 pytestmark = pytest.mark.django_db
 

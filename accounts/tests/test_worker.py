@@ -61,7 +61,7 @@ def start(tmp_path) -> Iterator[Callable[..., Worker]]:
             one.communicate()
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, "not in time"

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lk_site.encryption.canary import check_canary, seal_canary
     from lk_site.encryption.cells import UNREADABLE, CannotOpen, Cell, Unreadable, ValueUnreadable
     from lk_site.encryption.fields import EncryptedTextField, encrypted_field, open_cell
     from lk_site.encryption.indexes import blind_index, blind_indexes, short_index, short_indexes
@@ -29,19 +28,16 @@ __all__ = [
     "ValueUnreadable",
     "blind_index",
     "blind_indexes",
-    "check_canary",
     "encrypted_field",
     "last4_token",
     "last4_tokens",
     "name_tokens",
     "open_cell",
-    "seal_canary",
     "short_index",
     "short_indexes",
     "word_tokens",
 ]
 MODULES = {
-    "canary": {"check_canary", "seal_canary"},
     "cells": {"UNREADABLE", "CannotOpen", "Cell", "Unreadable", "ValueUnreadable"},
     "fields": {"EncryptedTextField", "encrypted_field", "open_cell"},
     "indexes": {"blind_index", "blind_indexes", "short_index", "short_indexes"},

@@ -60,12 +60,6 @@ def phone(digits: str) -> str:
 
 
 @register.filter
-def masked_phone(digits: str) -> str:
-    """Write a phone as `mask_phone` does."""
-    return formats.mask_phone(digits)
-
-
-@register.filter
 def day(value: date) -> str:
     """Write a day as `day_text` does, today being today in the reader's zone."""
     return formats.day_text(value, timezone.localdate(), translation.get_language() or "ru")

@@ -20,7 +20,6 @@ from accounts.services.idempotency import (
     KeyInProgress,
     KeyReused,
     answer_once,
-    forget_old_keys,
     once,
     text_of_form,
 )
@@ -85,14 +84,6 @@ class TestOneAfterAnother:
         IdempotencyKey.objects.filter().update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
         assert not answer_once(SCOPE, "k", b"other", actor=anna, effect=make()).is_replay
         assert made() == 2
-
-    def test_old_keys_are_swept(self, anna: Actor):
-        for key in "ab":
-            answer_once(SCOPE, key, b"body", actor=anna, effect=make())
-        old = IdempotencyKey.objects.all()[0]
-        IdempotencyKey.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=25))
-        assert forget_old_keys() == 1
-        assert IdempotencyKey.objects.count() == 1
 
     def test_the_stored_answer_is_sealed_and_keys_are_digests(self, anna: Actor):
         secret = "имя, которого нигде нет"
