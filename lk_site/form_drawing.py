@@ -4,7 +4,7 @@ Those include a template for every list of attributes: seven filters were a fift
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
@@ -36,6 +36,18 @@ def draw_group(name: str | None, options: list[Widget]) -> str:
 
 def draw_option(option: Widget) -> str:
     return f'<option value="{escaped(option["value"])}"{attributes(option)}>{escaped(option["label"])}</option>'
+
+
+def select(name: str, attrs: Mapping[str, Any], choices: Iterable[tuple[Any, Any]], chosen: str) -> SafeString:
+    """Return a choice of one from a list without groups, as its template would draw it."""
+    options, is_found = [], False
+    for value, label in choices:
+        text = "" if value is None else str(value)
+        is_chosen = not is_found and text == chosen
+        is_found |= is_chosen
+        options.append(draw_option({"value": text, "label": label, "attrs": {"selected": is_chosen}}))
+    drawn = "\n  ".join(options)
+    return mark_safe(f'<select name="{escaped(name)}"{attributes({"attrs": attrs})}>\n  {drawn}\n</select>')  # nosec
 
 
 def attributes(widget: Widget) -> str:

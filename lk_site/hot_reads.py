@@ -5,12 +5,13 @@ The queryset stays the source, `visible_to` included. One API list through it co
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, NotSupportedError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Field, Func, GenericIPAddressField, JSONField, QuerySet, Value
+from django.db.models import BooleanField, F, Field, Func, GenericIPAddressField, JSONField, Model, QuerySet, Value
 
 Rows = list[tuple[Any, ...]]
 Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
@@ -104,6 +105,31 @@ class Compiled:
         except KeyError:
             plan = self.plans[connection.vendor, limit] = compiled(self.build(), connection, limit)
             return plan
+
+
+class CompiledObjects:
+    """A compiled queryset whose rows come as objects of the model, with those that `related` foreign keys point at."""
+
+    def __init__(self, model: type[Model], build: Callable[[], QuerySet[Any, Any]], *related: str) -> None:
+        kinds = [model, *(cast(type[Model], model._meta.get_field(name).related_model) for name in related)]
+        names = [tuple(field.attname for field in kind._meta.concrete_fields) for kind in kinds]
+        starts = [0, *accumulate(map(len, names))]
+        self.pieces = list(zip(("", *related), kinds, names, starts, strict=False))
+        columns = [f"{path}__{name}" if path else name for path, _, own, _ in self.pieces for name in own]
+        self.query = Compiled(lambda: QuerySet.values_list(build(), *columns))  # sealed columns come as cells
+
+    def objects(self, *, limit: int | None = None, **values: Any) -> list[Any]:
+        """Return the objects for these values, at most `limit`."""
+        return [self.made(row) for row in self.query.rows(limit=limit, **values)]
+
+    def made(self, row: tuple[Any, ...]) -> Any:
+        main, *related = (
+            None if row[start] is None else kind.from_db(self.query.using, names, row[start : start + len(names)])
+            for _path, kind, names, start in self.pieces
+        )
+        for (path, *_), piece in zip(self.pieces[1:], related, strict=True):
+            setattr(main, path, piece)
+        return main
 
 
 def compiled(queryset: QuerySet[Any, Any], connection: BaseDatabaseWrapper, limit: int | None) -> Plan:

@@ -9,31 +9,33 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from accounts.models import User
-from deals.models import DealKind, Stage, StageKind
+from deals.models import DealKind, StageKind
 from deals.services.listing import DealFilter
 from lk_site.form_fields import DayField, MoneyField, capitalized
 from lk_site.formats import money_text
+from lk_site.forms import ChoiceInput
 
 BOUNDS = ("price_min", "price_max", "created_from", "created_to")
 ANY = [("", _("Any"))]
 
 
 class DealFilterForm(forms.Form):
-    """What the list is narrowed to."""
+    """What the list is narrowed to; `stages` are names by codes."""
 
     status = forms.ChoiceField(choices=[*ANY, *StageKind.choices], required=False, widget=forms.HiddenInput)
-    kind = forms.ChoiceField(label=_("Kind of deal"), choices=[*ANY, *capitalized(DealKind.choices)], required=False)
-    stage = forms.ChoiceField(label=_("Stage"), required=False)
-    agent = forms.ChoiceField(label=_("Agent"), required=False)
+    kind = forms.ChoiceField(
+        label=_("Kind of deal"), choices=[*ANY, *capitalized(DealKind.choices)], required=False, widget=ChoiceInput
+    )
+    stage = forms.ChoiceField(label=_("Stage"), required=False, widget=ChoiceInput)
+    agent = forms.ChoiceField(label=_("Agent"), required=False, widget=ChoiceInput)
     price_min = MoneyField(label=_("Price from, ₽"), required=False)
     price_max = MoneyField(label=_("Price to, ₽"), required=False)
     created_from = DayField(label=_("Created from"), required=False)
     created_to = DayField(label=_("Created to"), required=False)
 
-    def __init__(self, *args: Any, stages: list[Stage], agents: list[User], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, stages: dict[str, str], agents: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        named = {stage.code: stage.name for stage in stages}
-        self.fields["stage"].choices = [*ANY, *named.items()]  # type: ignore[attr-defined]
+        self.fields["stage"].choices = [*ANY, *stages.items()]  # type: ignore[attr-defined]
         if agents:
             people = [(str(agent.pk), agent.name or _("no name yet")) for agent in agents]
             self.fields["agent"].choices = [*ANY, *people]  # type: ignore[attr-defined]

@@ -3,15 +3,25 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import DateTimeField
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import Action
+from accounts.models import Action, User
 from accounts.services import limits
 from accounts.services.people import cleaned_reason
 from accounts.services.unit_of_work import record, unit_of_work
 from deals.models import Client, Look
 from deals.services.permissions import may, may_ask
+from lk_site.hot_reads import Compiled, Param
+
+LOOK = Compiled(
+    lambda: Look.objects.filter(
+        user_id=Param("user", User._meta.pk),
+        client_id=Param("client", Client._meta.pk),
+        hour=Param("hour", DateTimeField()),
+    ).values_list("pk")
+)
 
 
 def look_at(client: Client, *, actor: Actor) -> bool:
@@ -23,9 +33,7 @@ def look_at(client: Client, *, actor: Actor) -> bool:
     if not may_ask(actor, Action.CLIENT_LOOKED_AT, client):
         return False
     hour = this_hour()
-    if Look.objects.filter(user=actor.user, client=client, hour=hour).exists():
-        return True
-    return take_look(client, hour, actor=actor)
+    return bool(LOOK.row(user=actor.user_id, client=client.pk, hour=hour)) or take_look(client, hour, actor=actor)
 
 
 @unit_of_work

@@ -15,6 +15,7 @@ from accounts.services.unit_of_work import record, unit_of_work
 from deals.models import Deal, LostReason, Stage, StageKind
 from deals.services.permissions import may
 from lk_site.errors import DomainError, FieldError, Invalid, NotAllowed
+from lk_site.hot_reads import Compiled, Param
 
 MOVES = (Action.DEAL_MOVED, Action.DEAL_REOPENED)
 
@@ -180,11 +181,21 @@ def stage_durations(deal: Deal, *, now: datetime) -> dict[str, timedelta]:
     return dict(stood)
 
 
+PASSAGES = Compiled(
+    lambda: (
+        Event.objects.filter(
+            deal_id=Param("deal", Deal._meta.pk), action__in=[Action.DEAL_CREATED, Action.DEAL_MOVE_UNDONE, *MOVES]
+        )
+        .order_by("seq")
+        .values_list("action", "data", "at")
+    )
+)
+
+
 def passages_of(deal: Deal) -> list[tuple[str, datetime]]:
     """Return the codes of the stages that the deal went through, each with the time it came there."""
-    told = Event.objects.filter(deal_id=deal.pk, action__in=[Action.DEAL_CREATED, Action.DEAL_MOVE_UNDONE, *MOVES])
     passages: list[tuple[str, datetime]] = []
-    for action, data, at in told.order_by("seq").values_list("action", "data", "at"):
+    for action, data, at in PASSAGES.rows(deal=deal.pk):
         if action == Action.DEAL_MOVE_UNDONE:
             passages.pop()
         else:

@@ -11,10 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
 from accounts.models import Action, Event, EventText, User
-from deals.models import Deal, LostReason, Note, Stage
+from deals.models import Deal, Note
+from deals.services.deal_reading import ANY_CLIENT, ANY_DEAL, reasons_of, stages_of
+from deals.services.deal_rows import ANYBODY
 from lk_site.cursors import Keyset, Position
+from lk_site.hot_reads import CompiledObjects
 
 NEWEST_FIRST = Keyset(("-seq", int))
+AGENTS = ("was", "now")  # whom a hand-over names
 OF_CLIENT = (Action.CLIENT_CHANGED, Action.CLIENT_REVEALED)  # a deal's timeline tells these of its client too
 FIELD_LABELS = {
     "property_address": _("address"),
@@ -88,22 +92,28 @@ class TimelinePage(NamedTuple):
 
 def read_timeline(deal: Deal, *, actor: Actor, limit: int, after: Position | None = None) -> TimelinePage:
     """Return a page of what happened on a deal that the actor sees."""
-    rows = list(NEWEST_FIRST.after(events_of(deal, actor), after)[: limit + 1])
+    if after is None:
+        rows = NEWEST_EVENTS.objects(limit=limit + 1, deal=deal.pk, client=deal.client_id, agency=actor.agency_id)
+    else:
+        rows = list(NEWEST_FIRST.after(events_of(deal.pk, deal.client_id, actor), after)[: limit + 1])
     events = rows[:limit]
     return TimelinePage(entries_of(deal, events, actor), (events[-1].seq,) if len(rows) > limit else None)
 
 
-def events_of(deal: Deal, actor: Actor) -> QuerySet[Event]:
+def events_of(deal_id: Any, client_id: Any, actor: Actor) -> QuerySet[Event]:
     """Return the events of a deal, and those of its client that a deal's timeline tells."""
-    told = Q(deal_id=deal.pk) | Q(client_id=deal.client_id, deal_id=None, action__in=OF_CLIENT)
+    told = Q(deal_id=deal_id) | Q(client_id=client_id, deal_id=None, action__in=OF_CLIENT)
     return Event.objects.visible_to(actor).timeline().filter(told)
+
+
+NEWEST_EVENTS = CompiledObjects(Event, lambda: NEWEST_FIRST.after(events_of(ANY_DEAL, ANY_CLIENT, ANYBODY[True]), None))
 
 
 def entries_of(deal: Deal, events: Sequence[Event], actor: Actor) -> list[TimelineEntry]:
     """Return the entries of some events: everything they name is looked up once for all of them."""
     known = Known(
         notes=Note.objects.in_bulk([event.object_id for event in events if event.object_type == "note"]),
-        people=people_in(events),
+        people=people_in(events, deal.agent, actor.user),
         stages=stages_in(deal, events),
         reasons=reasons_in(deal, events),
         texts={},
@@ -181,23 +191,25 @@ def agent_in(event: Event, name: str) -> UUID:
     return UUID(event.data[name]) if event.action == Action.DEAL_HANDED_OVER else UUID(int=0)
 
 
-def people_in(events: Iterable[Event]) -> dict[UUID, Person]:
-    """Return the people whom the events name. Staff have no name here."""
+def people_in(events: Iterable[Event], *known: User | None) -> dict[UUID, Person]:
+    """Return the people whom the events name; who is not known yet is looked up. Staff have no name here."""
+    people = {user.pk: user for user in known if user and not user.is_staff}
     ids = {event.actor_id for event in events if event.actor_id}
-    ids |= {agent_in(event, name) for event in events for name in ("was", "now")}
-    people = User.objects.agents().filter(pk__in=ids).only("name", "kind")
-    return {person.pk: Person(person.pk, person.name or "") for person in people}
+    ids |= {agent_in(event, name) for event in events if event.action == Action.DEAL_HANDED_OVER for name in AGENTS}
+    if unknown := ids - people.keys():
+        people |= User.objects.agents().only("name", "kind").in_bulk(unknown)
+    return {pk: Person(pk, user.name or "") for pk, user in people.items()}
 
 
 def stages_in(deal: Deal, events: Iterable[Event]) -> dict[str, str]:
     """Return the names of the pipeline's stages by code, if an event names one."""
     if not any(event.fields == ["stage"] or event.action == Action.DEAL_CREATED for event in events):
         return {}
-    return {stage.code: stage.name for stage in Stage.objects.filter(pipeline_id=deal.stage.pipeline_id)}
+    return {stage.code: stage.name for stage in stages_of(deal)}
 
 
 def reasons_in(deal: Deal, events: Iterable[Event]) -> dict[str, str]:
     """Return the names of the agency's lost reasons by code, if an event names one."""
     if not any("reason" in event.data for event in events):
         return {}
-    return {reason.code: reason.name for reason in LostReason.objects.filter(agency_id=deal.agency_id)}
+    return {reason.code: reason.name for reason in reasons_of(deal)}

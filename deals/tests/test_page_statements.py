@@ -26,7 +26,7 @@ PAGES = {  # statements for the agent and for the head; session and person are o
     "deal_list?status=open&stage=new": (4, 5),
     "deal_trash_list": (2, 2),
     "deal_create": (1, 1),
-    "deal_detail": (13, 12),
+    "deal_detail": (12, 11),
     "deal_edit": (3, 3),
     "deal_move": (5, 5),
     "client_list": (4, 4),

@@ -13,7 +13,7 @@ from accounts.actor import ActorRequest
 from accounts.kept_middleware import kept_initial
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
 from deals.forms.deals import PARTS, CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
-from deals.models import Client, Deal, LostReason, Stage
+from deals.models import Client, Deal, Stage
 from deals.presenters import (
     Reader,
     client_name,
@@ -26,6 +26,7 @@ from deals.presenters import (
 )
 from deals.services import deals
 from deals.services.clients import ClientExists
+from deals.services.deal_reading import reasons_of, stages_of, whole_deal
 from deals.services.looks import look_at
 from deals.timeline_page import timeline_page
 from deals.views.conflicts import deal_conflict
@@ -40,7 +41,7 @@ NOT_TEXT = ("csrfmiddlewaretoken", "form_key", "client")
 @require_safe
 def deal_detail(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     """Show a deal. To its own agent the number is shown, and that is recorded."""
-    deal = Deal.objects.visible_to(request.actor).whole().get(pk=deal_id)
+    deal = whole_deal(deal_id, actor=request.actor)
     return card_page(request, deal, note_form(request, deal))
 
 
@@ -201,14 +202,6 @@ def lost_fact(request: ActorRequest, deal: Deal) -> DealTermsForm | None:
     kept = kept_initial(request, reverse("deals:deal_edit", args=[deal.pk]))
     only = next((name for name, (first, *_rest) in PARTS.items() if first in kept), "")
     return DealTermsForm(initial=DealTermsForm.initial_of(deal) | kept, only=only) if only else None
-
-
-def stages_of(deal: Deal) -> list[Stage]:
-    return list(Stage.objects.filter(pipeline_id=deal.stage.pipeline_id).order_by("position"))
-
-
-def reasons_of(deal: Deal) -> list[LostReason]:
-    return list(LostReason.objects.filter(agency_id=deal.agency_id).order_by("position"))
 
 
 def next_stage(stages: list[Stage], deal: Deal) -> Stage | None:

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.actor import Actor, ActorRequest
 from accounts.models import User
 from deals.forms.filters import DealFilterForm
-from deals.models import Search, Stage, StageKind
+from deals.models import Search
 from deals.presenters import deal_rows
 from deals.services import listing
+from deals.services.deal_reading import open_stage_names
 from deals.services.deal_rows import NEWEST_FIRST
 from deals.services.queries import QueryTooShort
 from deals.services.searches import keep_search, read_search
@@ -54,7 +55,7 @@ def deal_search(request: ActorRequest) -> HttpResponse:
 def list_page(request: ActorRequest, *, typed: str = "", refused: str = "") -> HttpResponse:
     """Render the list; what could not be looked for stays in the search box beside the reason."""
     given = request.GET if request.method in ("GET", "HEAD") else request.POST
-    form = DealFilterForm(given, stages=stages_of(request.actor), agents=agents_of(request.actor))
+    form = DealFilterForm(given, stages=open_stage_names(request.actor), agents=agents_of(request.actor))
     form.is_valid()
     text, refused = (typed, refused) if refused else searched(request, request.GET.get("search", ""))
     try:
@@ -99,10 +100,6 @@ def searched(request: ActorRequest, search_id: str) -> tuple[str, str]:
         return read_search(UUID(search_id), actor=request.actor), ""
     except (ValueError, Search.DoesNotExist):
         return "", _("This search is forgotten after an hour. Type it again.")
-
-
-def stages_of(actor: Actor) -> list[Stage]:
-    return list(Stage.objects.visible_to(actor).filter(kind=StageKind.OPEN).order_by("position", "code"))
 
 
 def agents_of(actor: Actor) -> list[User]:

@@ -16,10 +16,10 @@ from deals.forms.deals import HandOverForm, MoveDealForm, VersionedForm
 from deals.models import Deal
 from deals.presenters import client_name, stage_steps
 from deals.services import hand_over, pipeline
+from deals.services.deal_reading import reasons_of, stages_of
 from deals.services.hand_over import SameAgent
 from deals.services.permissions import may
 from deals.views.conflicts import of_version
-from deals.views.deals import reasons_of, stages_of
 from lk_site.errors import Invalid, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal

@@ -11,7 +11,7 @@ from django.db.models import F, Value
 from django.test.utils import CaptureQueriesContext
 
 from lk_site.encryption import encrypted_field, open_cell
-from lk_site.hot_reads import Compiled, Param, RowAfter, RowBefore
+from lk_site.hot_reads import Compiled, CompiledObjects, Param, RowAfter, RowBefore
 from lk_site.tests.sealed import Mood, Person, Team, new_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sealed_tables")]
@@ -235,3 +235,28 @@ def test_a_broken_transaction_is_told_as_django_tells_it(team):
         connection.set_rollback(True)
         with pytest.raises(transaction.TransactionManagementError):
             query.rows(team=team.pk)
+
+
+@pytest.mark.usefixtures("way")
+def test_objects_are_those_of_the_queryset_with_what_they_point_at(team):
+    alone = Person.objects.create(title="alone", seen_at=NOON, phone="+70")
+    query = CompiledObjects(Person, lambda: Person.objects.filter(id=Param("id", Person._meta.pk)), "team")
+    for expected in [*Person.objects.filter(team=team).select_related("team"), alone]:
+        (found,) = query.objects(id=expected.pk)
+        assert found == expected
+        assert (found.title, found.phone, found.facts, found.team) == (
+            expected.title,
+            expected.phone,
+            expected.facts,
+            expected.team,
+        )
+    found.title = "changed"
+    found.save()
+    assert Person.objects.get(pk=alone.pk).title == "changed"
+    alone.delete()
+
+
+def test_objects_come_without_further_statements(team, django_assert_num_queries):
+    query = CompiledObjects(Person, people, "team")
+    with django_assert_num_queries(1):
+        assert [person.team.name for person in query.objects(team=team.pk, limit=2)] == ["a", "a"]

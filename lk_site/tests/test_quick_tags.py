@@ -13,7 +13,8 @@ from django.utils import translation
 from lk_site import quick_tags
 
 DEAL, NOTE = UUID("0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8"), UUID("0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b9")
-OURS = settings.TEMPLATES[0]["OPTIONS"]
+BACKEND: dict[str, Any] = settings.TEMPLATES[0]
+OURS: dict[str, Any] = BACKEND["OPTIONS"]
 THEIRS = {name: value for name, value in OURS.items() if name not in ("libraries", "builtins")}
 TEXTS = [
     "{% url 'deals:deal_list' %}",
@@ -54,7 +55,7 @@ def test_a_tag_writes_what_djangos_writes(text: str, language: str) -> None:
         "i18n": "django.templatetags.i18n",
         "static": "django.templatetags.static",
     }
-    options: dict[str, Any] = {"dirs": settings.TEMPLATES[0]["DIRS"]}
+    options: dict[str, Any] = {"dirs": BACKEND["DIRS"]}
     theirs = Engine(**options, **{**THEIRS, "libraries": libraries})
     ours = Engine(**options, **{**OURS, "libraries": {**libraries, **OURS["libraries"]}})
     with translation.override(language):
@@ -62,7 +63,7 @@ def test_a_tag_writes_what_djangos_writes(text: str, language: str) -> None:
 
 
 def nodes_of(text: str) -> NodeList:
-    return Engine(**{**OURS, "dirs": settings.TEMPLATES[0]["DIRS"]}).from_string(text).nodelist
+    return Engine(**{**OURS, "dirs": BACKEND["DIRS"]}).from_string(text).nodelist
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,6 @@ def test_templates_are_made_of_them(text: str, kind: type[Node]) -> None:
     ],
 )
 def test_mistakes_are_told_as_ever(text: str, error: type[Exception]) -> None:
-    engine = Engine(**{**OURS, "dirs": settings.TEMPLATES[0]["DIRS"]})
+    engine = Engine(**{**OURS, "dirs": BACKEND["DIRS"]})
     with pytest.raises(error):
         written(engine, text)
