@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,6 +22,7 @@ from accounts.actor import Actor, ActorRequest
 from accounts.admin.columns import admin_url, evidence_of, named
 from lk_site.errors import DomainError
 from lk_site.form_fields import show_refusal
+from lk_site.strict_json import REFUSED_CHARACTER
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 else:
     ModelAdmin, Pages = admin.ModelAdmin, Paginator
 
+OF_FILTERS = ("", "__exact", "__isempty")  # how a filter's parameter goes on: of our filters, and of Django's
 ROWS_AT_MOST = 10_000  # of one list: counting and paging further costs a scan, a filter costs nothing
 
 
@@ -137,7 +140,13 @@ class StaffAdmin(ModelAdmin):
         ]
         return [*of_list, *of_row, *super().get_urls()]
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Filter by what the list offers alone: by any column, a password's hash could be told letter by letter."""
+        return lookup in {f"{parameter_of(item)}{ending}" for item in self.list_filter for ending in OF_FILTERS}
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if any(REFUSED_CHARACTER.search(text) for _name, texts in request.GET.lists() for text in texts):
+            return redirect(f"{request.path}?{ERROR_FLAG}=1")  # as of any other filter that means nothing
         offers = [(action.label, f"{action.name}/") for action in self.list_actions]
         context = {"offers": offers, "title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
         return super().changelist_view(request, context)
@@ -187,6 +196,13 @@ class StaffAdmin(ModelAdmin):
     def page_of(self, obj: Any) -> str:
         """Return the address of a row, or of the list."""
         return admin_url(obj) if obj else reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+
+def parameter_of(item: Any) -> str:
+    """Return the parameter that an item of a `list_filter` is asked by, without what Django adds to it."""
+    if isinstance(item, str):
+        return item
+    return str(item[0] if isinstance(item, tuple) else item.parameter_name)
 
 
 def carried_out(form: StaffForm, actor: Actor) -> Outcome | None:
