@@ -28,6 +28,7 @@ from lk_site.text import clean_line
 
 PAGE = 20
 SEARCH_AT_MOST = 200
+FILTER_AT_MOST = 50  # characters: no value that a filter has is longer, and an address has its bounds
 FILTERS = (*DealFilterForm.base_fields, "search")
 
 
@@ -46,7 +47,8 @@ def deal_search(request: ActorRequest) -> HttpResponse:
         text = clean_line(typed, SEARCH_AT_MOST)
     except InvalidValue as refused:
         return list_page(request, typed=typed, refused=str(refused))
-    kept = [(name, value) for name in DealFilterForm.base_fields for value in request.POST.getlist(name) if value]
+    chosen = [(name, request.POST.get(name, "")) for name in DealFilterForm.base_fields]
+    kept = [(name, value) for name, value in chosen if value and len(value) <= FILTER_AT_MOST]
     if text:
         kept.append(("search", str(keep_search(text, actor=request.actor))))
     return redirect(address("deals:deal_list", kept))
