@@ -135,7 +135,7 @@ POST   /admin/logout/                                                   302   30
 # The rest of the admin is for staff alone: what GET and POST answer to them, after a POST of an empty form.
 STAFF_ONLY = {
     "": (200, 200),
-    "jsi18n/": (200, 200),
+    "jsi18n/": (200, 405),
     "autocomplete/": (403, 405),
     "^(?P<app_label>accounts|deals)/$": (200, 200),
     "(?P<url>.*)$": (404, 404),

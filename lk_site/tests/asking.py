@@ -17,12 +17,13 @@ ABOUT = {  # of a hole in a pattern: the thing whose id stands there, unless the
     "note_id": "note",
     "session_id": "session",
 }
-OTHERS = {  # a word in the pattern -> the things that stand in the holes instead
+OTHERS = {  # words of method and pattern -> the things that stand in the holes instead
     "/undo": {"deal_id": "moved"},
     "undo-move": {"deal_id": "moved"},
     "deal_id>/restore": {"deal_id": "trashed"},
     "client_id>/restore": {"client_id": "gone"},
     "client_id>/trash": {"client_id": "alone"},
+    "DELETE api/v1/clients": {"client_id": "alone"},
 }
 TERMS = {"property_address": "Москва, Арбат, 1", "price": "100"}
 BODIES: dict[str, dict[str, Any]] = {
@@ -58,7 +59,8 @@ def things_about(route: Route, world: World) -> dict[str, Any]:
     """Return what stands in the holes of the pattern: things of the world by the names of the holes."""
     if route.door == "admin":
         return {"object_id": world.things.get(model_of(route), world.agency)}
-    other = next((holes for word, holes in OTHERS.items() if word in route.pattern), {})
+    asked = f"{route.method} {route.pattern}"
+    other = next((holes for word, holes in OTHERS.items() if word in asked), {})
     return {hole: world.things[name] for hole, name in (ABOUT | other).items() if f":{hole}>" in route.pattern}
 
 

@@ -24,10 +24,20 @@ def small_api(settings: Any) -> None:
     settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
 
 
-@pytest.fixture
-def world(db: None, settings: Any) -> Any:
-    """Return people of two agencies, staff, and things of Anna's; nobody is throttled."""
+@pytest.fixture(scope="module")
+def shared_world(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
+    """Make people of two agencies, staff, and things of Anna's, once for all tests of a module."""
+    from django.db import transaction
+
     from lk_site.tests.walking import make_world
 
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def world(shared_world: Any, db: None, settings: Any) -> Any:
+    """Return that world as it was made, with browsers of its own; nobody is throttled."""
     settings.LIMITS = {**settings.LIMITS, **dict.fromkeys(("person", "anonymous", "search"), (10**9, 300))}
-    return make_world()
+    return shared_world.again()

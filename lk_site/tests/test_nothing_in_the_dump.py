@@ -181,7 +181,7 @@ class Story:
     def lose_a_session(self) -> None:
         """Type into forms whose session has ended, and whose token is old."""
         strict = Browser(enforce_csrf_checks=True)
-        strict.cookies = self.anna.cookies.copy()
+        strict.cookies.update(self.anna.cookies)
         fragment = {"HX-Request": "true", "HX-Current-URL": "http://testserver/deals/new/"}
         old = {"client_name": self.marks.word("form with an old token"), "client_phone": self.typed("old token")}
         assert strict.post("/deals/new/", old, headers=fragment).status_code == 403

@@ -96,6 +96,13 @@ class World:
         except KeyError:
             raise AttributeError(name) from None
 
+    def again(self) -> "World":
+        """Return the same world with browsers that nobody has used yet."""
+        browsers = {who: Browser(raise_request_exception=False) for who in self.browsers}
+        for who, browser in browsers.items():
+            browser.cookies.update(self.browsers[who].cookies)
+        return World(self.users, {**self.things}, browsers)
+
     def browser(self, who: str) -> Browser:
         """Return the browser that this person is signed in with, staff in the admin."""
         if who not in self.browsers:
@@ -113,18 +120,18 @@ def browser_of(user: User | None, *, strict: bool = False) -> Browser:
     return browser
 
 
-def make_world() -> World:
+def make_world(staff: str = "sonya") -> World:
     """Make everybody, and everything that the routes ask for."""
     agency = agencies.add_agency("Ключи и двери", actor=Actor.system())
     elsewhere = agencies.add_agency("Свой угол", actor=Actor.system())
-    staff = User(kind=UserKind.STAFF, login="sonya", password="!")
-    staff.save(force_insert=True)
+    sonya = User(kind=UserKind.STAFF, login=staff, password="!")
+    sonya.save(force_insert=True)
     users = {
         "anna": make_agent(agency, "Анна Агеева"),
         "vera": make_agent(agency, "Вера Власова", role=Role.HEAD),
         "boris": make_agent(agency, "Борис Белов"),
         "gleb": make_agent(elsewhere, "Глеб Громов", role=Role.HEAD),
-        "staff": staff,
+        "staff": sonya,
     }
     world = World(users, things_of(users["anna"], agency))
     world.browsers |= {who: browser_of(user) for who, user in users.items()}
