@@ -7,6 +7,10 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# A server that has vanished sends nothing, and TCP would wait for a quarter of an hour with every thread of ours.
+# Measured through 20 s of silence: 503 after 5 s and the first page at once, against 27 s without an answer.
+SILENT_SERVER = {"tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name) or default
@@ -77,6 +81,7 @@ def postgresql_at(parts: SplitResult) -> dict[str, Any]:
             **({"pool": {"min_size": 1, "max_size": shared, "timeout": 10}} if shared else {}),
             "prepare_threshold": 5,  # Django's default None disables even an explicit prepare
             "connect_timeout": 5,
+            **SILENT_SERVER,
             **dict(parse_qsl(parts.query)),
         },
         "CONN_MAX_AGE": 0 if shared else None,
