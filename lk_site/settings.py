@@ -226,6 +226,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = [
+    "templates.W003",  # two libraries of one name: lk_site.quick_tags stands for Django's i18n and static on purpose
     "security.W009",  # the signing key is 32 random bytes, which base64 writes in 44 characters
     "admin.E408",  # AuthenticationMiddleware: accounts.middleware gives requests their user
     "admin.E410",  # SessionMiddleware: accounts.middleware.SessionMiddleware opens our own store
