@@ -111,6 +111,13 @@ def test_public_mode_needs_what_it_serves_with(migrated, environment, says):
     assert says in refusal(migrated, **{**PUBLIC, **environment})
 
 
+def test_in_public_nothing_scales_the_limits(migrated):
+    program = "from lk_site import settings; print(settings.LIMITS_SCALE, settings.COOKIE_SECURE, settings.DEBUG)"
+    scaled = {"LK_LIMITS_SCALE": "1000"}
+    assert run(migrated, "-c", program, **scaled).stdout.split() == ["1000", "False", "False"]
+    assert run(migrated, "-c", program, **PUBLIC, **scaled).stdout.split() == ["1", "True", "False"]
+
+
 def test_without_keys_nothing_starts(folder):
     (folder / "keys.json").unlink()
     assert "python -m lk_site.new_keys" in refusal(folder)
