@@ -49,8 +49,6 @@ def has_bearer(request: HttpRequest) -> bool:
 
 def keep(session: SessionStore, response: HttpResponseBase, cookie: str, sent: str | None) -> None:
     """Store what changed in the session, and let the browser know of a new or a left one."""
-    if session.accessed:
-        patch_vary_headers(response, ("Cookie",))
     if session.modified and response.status_code < 500:
         session.save()
     if session.row is not None and session.session_key != sent:
@@ -96,5 +94,6 @@ class LanguageMiddleware(Layer):
         with translation.override(language):
             response = self.get_response(request)
         response.headers.setdefault("Content-Language", language)
-        patch_vary_headers(response, ("Cookie", "Accept-Language"))
+        if not request.path_info.startswith(API):  # there the edge says what the answer depends on
+            patch_vary_headers(response, ("Cookie", "Accept-Language"))
         return response

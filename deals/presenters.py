@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -83,19 +84,19 @@ def deal_rows(rows: list[DealRow], actor: Actor) -> list[dict[str, str]]:
 
 
 def deal_row(row: DealRow, reader: Reader, address: str, nameless: str) -> dict[str, str]:
-    state = next_step_state(row, reader.today)
+    """Return one row; what is made here of codes, numbers and days is SafeString, which a template need not escape."""
     return {
-        "url": address.format(row.id),
-        "number": str(row.number),
+        "url": SafeString(address.format(row.id)),
+        "number": SafeString(row.number),
         "client_name": row.client_name or row.client_phone_masked or nameless,
         "address": row.property_address,
-        "price": money_text(row.price),
+        "price": SafeString(money_text(row.price)),
         "stage_name": row.stage_name(reader.language),
-        "stage_kind": row.status,
+        "stage_kind": SafeString(row.status),
         "next_step_text": row.next_step_text if row.is_open else "",
-        "next_step_when": next_step_when(row, reader),
-        "next_step_state": state,
-        "created_when": reader.when(row.created_at),
+        "next_step_when": SafeString(next_step_when(row, reader)),
+        "next_step_state": SafeString(next_step_state(row, reader.today)),
+        "created_when": SafeString(reader.when(row.created_at)),
         "agent_name": row.agent_name,
     }
 

@@ -149,14 +149,12 @@ def compiled(queryset: QuerySet[Any, Any], connection: BaseDatabaseWrapper, limi
 
 def converted(rows: Rows, converters: Collection[tuple[int, list[Converter], Any]], connection: Any) -> Rows:
     """Return rows with their columns as Python values."""
-    results = []
-    for row in rows:
-        cells = list(row)
-        for at, steps, expression in converters:
-            for step in steps:
+    results = [list(row) for row in rows]
+    for at, steps, expression in converters:
+        for step in steps:
+            for cells in results:
                 cells[at] = step(cells[at], expression, connection)
-        results.append(tuple(cells))
-    return results
+    return [tuple(cells) for cells in results]
 
 
 def fetch(connection: BaseDatabaseWrapper, plan: Plan, params: Sequence[Any]) -> Rows:

@@ -52,6 +52,6 @@ def read_deal(deal_id: UUID, *, actor: Actor) -> DealDetail:
         raise Deal.DoesNotExist
     row = DealRow._make(found[: len(COLUMNS)])
     notes, agency_id, agent_id, is_looked_at = cast(tuple[Cell | None, UUID, UUID, Any], found[len(COLUMNS) :])
-    client = Client(id=row.client_id, agency_id=agency_id, agent_id=agent_id)
+    client = Client.from_db("default", ("id", "agency_id", "agent_id"), (row.client_id, agency_id, agent_id))
     is_open = may_ask(actor, Action.CLIENT_LOOKED_AT, client) and (is_looked_at or take_look(client, hour, actor=actor))
     return DealDetail(row, row.client_phone if is_open else None, opened(notes, sealed_field(Deal, "notes"), row.id))

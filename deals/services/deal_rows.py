@@ -16,6 +16,7 @@ from deals.models.deals import DealQuerySet, commission_of
 from deals.models.pipelines import name_in
 from lk_site.cursors import Keyset, Position
 from lk_site.encryption import Cell, EncryptedTextField, encrypted_field, open_cell
+from lk_site.encryption.cells import Unset
 from lk_site.formats import mask_phone
 from lk_site.hot_reads import Compiled, Param
 
@@ -116,7 +117,11 @@ def sealed_field(model: type[Any], name: str) -> EncryptedTextField[Any, Any]:
 
 
 def opened(cell: Cell | None, field: EncryptedTextField[Any, Any], key: UUID) -> str:
-    return "" if cell is None else open_cell(cell, field, key)
+    if cell is None:
+        return ""
+    if isinstance(cell.plain, Unset):
+        cell.plain = open_cell(cell, field, key)
+    return cell.plain or ""
 
 
 def row_columns(deals: DealQuerySet, *more: str) -> Tuples:
@@ -186,4 +191,8 @@ def who(actor: Actor) -> dict[str, UUID | None]:
 
 
 def rows_of(tuples: Iterable[tuple[Any, ...]]) -> list[DealRow]:
-    return [DealRow._make(row) for row in tuples]
+    """Return rows, those of one agent with one cell of his name: it is opened once a page."""
+    rows, names = [], dict[UUID, Cell | None]()
+    for row in tuples:
+        rows.append(DealRow._make((*row[:-1], names.setdefault(row[-2], row[-1]))))
+    return rows

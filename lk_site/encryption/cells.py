@@ -6,6 +6,7 @@ would tell as much.
 """
 
 import os
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -51,8 +52,12 @@ UNSET = Unset()
 
 def bound_to(label: bytes, key: RowKey, key_id: int) -> bytes:
     """Return the associated data that ties a token to its version, key, column and row; lengths make it unambiguous."""
-    row = key.bytes if isinstance(key, UUID) else str(key).encode()
-    return b"%c%c%c%b%b" % (VERSION, key_id, len(label), label, row)
+    return column_of(label, key_id) + (key.bytes if isinstance(key, UUID) else str(key).encode())
+
+
+@cache
+def column_of(label: bytes, key_id: int) -> bytes:
+    return b"%c%c%c%b" % (VERSION, key_id, len(label), label)
 
 
 def seal(text: str, label: bytes, key: RowKey, *, ring_of: str = "fields", key_id: int | None = None) -> bytes:

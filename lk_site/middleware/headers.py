@@ -1,5 +1,7 @@
 """Headers of every response, errors and static files included (security.md 2.6)."""
 
+from collections.abc import Iterator
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -27,20 +29,24 @@ API_VARY = ("Cookie", "Authorization", "Accept-Language")
 
 def add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     """Add what every response carries and nothing closer to the view has set."""
-    for name, value in ALWAYS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Content-Security-Policy", content_policy(request, response))
-    if settings.SECURE_HSTS_SECONDS and request.is_secure():
-        response.headers.setdefault("Strict-Transport-Security", transport_policy())
     if is_api(request):
         patch_vary_headers(response, API_VARY)
-        response.headers.setdefault("Cache-Control", "private, no-cache")
-    elif "Cache-Control" not in response.headers:
-        response.headers["Cache-Control"] = "no-store"
     if response.status_code in (204, 304):
         response.headers.pop("Content-Type", None)
-    elif isinstance(response, HttpResponse):
-        response.headers.setdefault("Content-Length", str(len(response.content)))
+    has = set(response.headers)  # Django's own `in` raises and catches an error for each name that is not there
+    for name, value in wanted(request, response):
+        if name not in has:
+            response.headers[name] = value
+
+
+def wanted(request: HttpRequest, response: HttpResponseBase) -> Iterator[tuple[str, str]]:
+    yield from ALWAYS.items()
+    yield "Content-Security-Policy", content_policy(request, response)
+    yield "Cache-Control", "private, no-cache" if is_api(request) else "no-store"
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        yield "Strict-Transport-Security", transport_policy()
+    if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
+        yield "Content-Length", str(len(response.content))
 
 
 def content_policy(request: HttpRequest, response: HttpResponseBase) -> str:
