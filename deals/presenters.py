@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -31,9 +29,9 @@ from lk_site.formats import (
     phone_text,
     when_text,
 )
+from lk_site.links import link
 
 SOON_DAYS = 3
-NIL = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +76,14 @@ def next_step_state(deal: Deal | DealRow, today: date) -> str:
 def deal_rows(rows: list[DealRow], actor: Actor) -> list[dict[str, str]]:
     """Return rows of a list of deals as ready strings."""
     reader = Reader.of(actor)
-    address = reverse("deals:deal_detail", args=[NIL]).replace(str(NIL), "{}")
     nameless = _("No name")
-    return [deal_row(row, reader, address, nameless) for row in rows]
+    return [deal_row(row, reader, nameless) for row in rows]
 
 
-def deal_row(row: DealRow, reader: Reader, address: str, nameless: str) -> dict[str, str]:
+def deal_row(row: DealRow, reader: Reader, nameless: str) -> dict[str, str]:
     """Return one row; what is made here of codes, numbers and days is SafeString, which a template need not escape."""
     return {
-        "url": SafeString(address.format(row.id)),
+        "url": SafeString(link("deals:deal_detail", row.id)),
         "number": SafeString(row.number),
         "client_name": row.client_name or row.client_phone_masked or nameless,
         "address": row.property_address,
@@ -123,7 +120,7 @@ def deal_card(deal: Deal, reader: Reader) -> dict[str, Any]:
         "version": deal.version,
         "kind_name": DealKind(deal.kind).label,
         "client_name": client_name(deal.client),
-        "client_url": reverse("deals:client_detail", args=[deal.client_id]),
+        "client_url": link("deals:client_detail", deal.client_id),
         "stage_name": deal.stage.name,
         "stage_kind": deal.stage.kind,
         "stage_age": reader.age(deal.stage_since),
@@ -185,21 +182,20 @@ def undo_button(deal: Deal, actor: Actor, reader: Reader) -> dict[str, Any] | No
     """Return the button that takes the actor's last move back, while that is possible."""
     if not can_undo(deal, actor=actor, now=reader.now):
         return None
-    url = reverse("deals:deal_undo_move", args=[deal.pk])
+    url = link("deals:deal_undo_move", deal.pk)
     return {"url": url, "version": deal.version, "text": _("Undo the move")}
 
 
 def client_rows(rows: list[ClientRow], actor: Actor) -> list[dict[str, str]]:
     """Return rows of a list of clients as ready strings, with the newest deal of each."""
     reader, deals = Reader.of(actor), deals_of_clients([row.id for row in rows], actor=actor)
-    address = reverse("deals:client_detail", args=[NIL]).replace(str(NIL), "{}")
-    return [client_row(row, deals.get(row.id), reader, address) for row in rows]
+    return [client_row(row, deals.get(row.id), reader) for row in rows]
 
 
-def client_row(row: ClientRow, deals: ClientDeals | None, reader: Reader, address: str) -> dict[str, str]:
+def client_row(row: ClientRow, deals: ClientDeals | None, reader: Reader) -> dict[str, str]:
     count = deals.deals if deals else 0
     return {
-        "url": address.format(row.id),
+        "url": link("deals:client_detail", row.id),
         "name": row.name or _("No name"),
         "phones": ", ".join(row.masked_numbers[:1]),
         "deals_text": ngettext("%d deal", "%d deals", count) % count if count else "",
@@ -227,7 +223,7 @@ def trashed_deal_row(row: DealRow, reader: Reader) -> dict[str, Any]:
     return {
         "name": f"№ {row.number}, {row.client_name or row.client_phone_masked}",
         "detail": row.property_address,
-        "restore_url": reverse("deals:deal_restore", args=[row.id]),
+        "restore_url": link("deals:deal_restore", row.id),
         "version": row.version,
         **deadlines(row.deleted_at, reader),
     }
@@ -238,7 +234,7 @@ def trashed_client_row(row: ClientRow, reader: Reader) -> dict[str, Any]:
     return {
         "name": row.name or _("No name"),
         "detail": ", ".join(row.masked_numbers),
-        "restore_url": reverse("deals:client_restore", args=[row.id]),
+        "restore_url": link("deals:client_restore", row.id),
         "version": row.version,
         **deadlines(row.deleted_at, reader),
     }

@@ -2,18 +2,18 @@
 
 from copy import copy
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.actor import ActorRequest
 from accounts.models import Action
-from deals.forms.deals import NoteForm
 from deals.models import Deal
 from deals.presenters import Reader
 from deals.services.timeline import NEWEST_FIRST, TimelineEntry, read_timeline
 from lk_site.cursors import CursorInvalid, Position
+from lk_site.links import link
 
 ENTRIES = 30
 ICONS = {
@@ -54,7 +54,7 @@ def next_url(request: HttpRequest, deal: Deal, last: Position | None) -> str:
     if last is None:
         return ""
     card = copy(request)  # the card may be the answer to a form that was posted elsewhere
-    card.path = reverse("deals:deal_detail", args=[deal.pk])
+    card.path = link("deals:deal_detail", deal.pk)
     return f"{card.path}?cursor={NEWEST_FIRST.cursor(card, last, ())}#timeline"
 
 
@@ -71,15 +71,13 @@ def entry(deal: Deal, told: TimelineEntry, reader: Reader) -> dict[str, Any]:
         "is_gone": told.is_text_erased,
         "is_edited": told.is_edited,
     }
-    return shown | note_buttons(deal, told) if told.is_editable else shown
+    return shown | note_buttons(deal.pk, told.note_id) if told.note_id and told.is_editable else shown
 
 
-def note_buttons(deal: Deal, told: TimelineEntry) -> dict[str, Any]:
-    names = [deal.pk, told.note_id]
+def note_buttons(deal_id: UUID, note_id: UUID) -> dict[str, str]:
     return {
-        "edit_url": reverse("deals:note_edit", args=names),
-        "delete_url": reverse("deals:note_delete", args=names),
-        "edit_form": NoteForm(initial={"text": told.text}, auto_id=f"{told.note_id}_%s"),
+        "edit_url": link("deals:note_edit", deal_id, note_id),
+        "delete_url": link("deals:note_delete", deal_id, note_id),
     }
 
 

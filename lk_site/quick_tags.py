@@ -12,9 +12,11 @@ from django.core.signals import setting_changed
 from django.template import Context, Library, Node, Template, defaulttags, loader_tags
 from django.template.base import FilterExpression, Parser, Token
 from django.templatetags import i18n, static
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
+
+from lk_site.links import link
 
 register = Library()  # stands for the libraries `i18n` and `static`, and among the built-in ones
 for library in (i18n.register, static.register):
@@ -22,19 +24,12 @@ for library in (i18n.register, static.register):
     register.filters |= library.filters
 
 OURS = ("accounts:", "deals:")
-NIL = UUID(int=0)
 
 
 def constant(expression: FilterExpression) -> str:
     """Return the text that an expression always is, or nothing."""
     var = getattr(expression.var, "literal", expression.var)
     return var if isinstance(var, str) and not expression.filters else ""
-
-
-@cache
-def address(view: str, count: int) -> str:
-    """Return where a view of ours is, with a brace for each id; LK is served at the root of its host."""
-    return reverse(view, args=[NIL] * count).replace(str(NIL), "{}")
 
 
 class LinkNode(defaulttags.URLNode):
@@ -50,12 +45,12 @@ class LinkNode(defaulttags.URLNode):
         if not self.name or not all(type(one) is UUID for one in ids):
             return super().render(context)
         try:
-            link = mark_safe(address(self.name, len(ids)).format(*ids))  # nosec: our own path, and ids
+            path = mark_safe(link(self.name, *ids))  # nosec: our own path, and ids
         except NoReverseMatch:
             return super().render(context)
         if not self.asvar:
-            return link
-        context[self.asvar] = link
+            return path
+        context[self.asvar] = path
         return ""
 
 
@@ -126,7 +121,6 @@ def include(parser: Parser, token: Token) -> Node:
 
 def forget(**kwargs: Any) -> None:
     """Look again where a test changes settings."""
-    address.cache_clear()
     FileNode.handle_simple.cache_clear()  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -33,6 +32,7 @@ from lk_site.cursors import CursorInvalid
 from lk_site.errors import Invalid, InvalidValue, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
+from lk_site.links import link
 from lk_site.operations import counts_as_search
 from lk_site.text import clean_line
 
@@ -117,7 +117,7 @@ def card_page(request: ActorRequest, client: Client, *, is_open: bool) -> HttpRe
     context = {
         "client": client_card(client, reader),
         "phones": phones_of(client, is_open=is_open),
-        "reveal_url": "" if is_open else reverse("deals:client_reveal", args=[client.pk]),
+        "reveal_url": "" if is_open else link("deals:client_reveal", client.pk),
         "rows": deal_rows(page.rows, actor),
         "is_head": actor.is_head,
         "can": {
@@ -159,7 +159,7 @@ def created(request: ActorRequest, form: ClientForm) -> str:
 
     def effect() -> tuple[str, UUID]:
         client = clients.create_client(**form.client(), actor=request.actor)
-        return reverse("deals:client_detail", args=[client.pk]), client.pk
+        return link("deals:client_detail", client.pk), client.pk
 
     key = str(form.cleaned_data["form_key"] or uuid4())
     text = text_of_form(dict(request.POST.lists()), NOT_TEXT)
@@ -206,7 +206,7 @@ def refused_page(
     request: ActorRequest, form: ClientForm, refused: ClientExists | Invalid, client: Client | None = None
 ) -> HttpResponse:
     if isinstance(refused, ClientExists):
-        url = reverse("deals:client_detail", args=[refused.existing.pk])
+        url = link("deals:client_detail", refused.existing.pk)
         clash = {"name": client_name(refused.existing), "url": url}
         return form_page(request, form, client, status=refused.status, clash=clash)
     show_refusal(form, refused)

@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -34,6 +33,7 @@ from lk_site.errors import Invalid, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
 from lk_site.formats import phone_text
+from lk_site.links import link
 
 NOT_TEXT = ("csrfmiddlewaretoken", "form_key", "client")
 
@@ -55,7 +55,7 @@ def card_page(
     context = {
         "deal": deal_card(deal, reader),
         "phones": phones_of(deal.client, is_open=is_open),
-        "reveal_url": "" if is_open else reverse("deals:client_reveal", args=[deal.client_id]),
+        "reveal_url": "" if is_open else link("deals:client_reveal", deal.client_id),
         "stages": stage_steps(stages, deal),
         "stage_times": stage_times(stages, deal, reader),
         "next_stage": next_stage(stages, deal),
@@ -93,7 +93,7 @@ def created(request: ActorRequest, form: CreateDealForm) -> str:
 
     def effect() -> tuple[str, UUID]:
         deal = deals.create_deal(**form.deal(), actor=request.actor)
-        return reverse("deals:deal_detail", args=[deal.pk]), deal.pk
+        return link("deals:deal_detail", deal.pk), deal.pk
 
     key = str(form.cleaned_data["form_key"])
     text = text_of_form(dict(request.POST.lists()), NOT_TEXT)
@@ -151,8 +151,8 @@ def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:
     context = {
         "deal": {"number": deal.number, "url": used.target, "client_name": client_name(deal.client)},
         "form": form,
-        "edit_url": reverse("deals:deal_edit", args=[deal.pk]),
-        "create_url": reverse("deals:deal_create"),
+        "edit_url": link("deals:deal_edit", deal.pk),
+        "create_url": link("deals:deal_create"),
     }
     return render(request, "deals/deal_exists.html", context, status=409)
 
@@ -176,7 +176,7 @@ def clash_of(existing: Client, form: CreateDealForm) -> dict[str, Any]:
     return {
         "id": existing.pk,
         "name": client_name(existing),
-        "url": reverse("deals:client_detail", args=[existing.pk]),
+        "url": link("deals:client_detail", existing.pk),
         "typed_name": form.cleaned_data["client_name"],
     }
 
@@ -199,7 +199,7 @@ def asked_fact(request: ActorRequest) -> str:
 
 def lost_fact(request: ActorRequest, deal: Deal) -> DealTermsForm | None:
     """Return the form of the fact that was being changed on the card when the session ended, with what was typed."""
-    kept = kept_initial(request, reverse("deals:deal_edit", args=[deal.pk]))
+    kept = kept_initial(request, link("deals:deal_edit", deal.pk))
     only = next((name for name, (first, *_rest) in PARTS.items() if first in kept), "")
     return DealTermsForm(initial=DealTermsForm.initial_of(deal) | kept, only=only) if only else None
 
@@ -216,5 +216,5 @@ def move_form(deal: Deal, stages: list[Stage]) -> MoveDealForm:
 
 
 def note_form(request: ActorRequest, deal: Deal) -> NoteForm:
-    action = reverse("deals:note_add", args=[deal.pk])
+    action = link("deals:note_add", deal.pk)
     return NoteForm(initial={"form_key": uuid4(), **kept_initial(request, action)})

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,6 +22,7 @@ from deals.services.queries import QueryTooShort
 from deals.services.searches import keep_search, read_search
 from lk_site.cursors import CursorInvalid
 from lk_site.errors import InvalidValue
+from lk_site.links import link
 from lk_site.operations import counts_as_search
 from lk_site.text import clean_line
 
@@ -125,7 +125,7 @@ def without(query: QueryDict, *names: str) -> list[tuple[str, str]]:
 
 
 def address(view: str, query: list[tuple[str, str]]) -> str:
-    return f"{reverse(view)}?{urlencode(query)}" if query else reverse(view)
+    return f"{link(view)}?{urlencode(query)}" if query else link(view)
 
 
 def tabs(query: QueryDict, form: DealFilterForm) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -23,6 +22,7 @@ from deals.views.conflicts import of_version
 from lk_site.errors import Invalid, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
+from lk_site.links import link
 
 Form = TypeVar("Form", bound=VersionedForm)
 
@@ -46,7 +46,7 @@ def deal_move(request: ActorRequest, deal_id: UUID) -> HttpResponse:
         return move_page(request, form, deal, status=422)
     except Stale as stale:
         return move_page(request, renewed(form, deal, stale, **choices), deal, status=stale.status)
-    undo = reverse("deals:deal_undo_move", args=[deal_id])
+    undo = link("deals:deal_undo_move", deal_id)
     flash(request, _("Moved to %s.") % moved.stage.name, undo_url=undo, undo_version=moved.version)
     return redirect("deals:deal_detail", deal_id)
 

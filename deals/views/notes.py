@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -19,6 +18,7 @@ from deals.services import notes
 from deals.services.permissions import may
 from deals.views.deals import NOT_TEXT, card_page, with_new_key
 from lk_site.flashes import flash
+from lk_site.links import link
 
 
 @require_POST
@@ -41,7 +41,7 @@ def added(request: ActorRequest, deal: Deal, form: NoteForm) -> str:
 
     def effect() -> tuple[str, UUID]:
         note = notes.add_note(deal.pk, form.cleaned_data["text"], actor=request.actor)
-        return reverse("deals:deal_detail", args=[deal.pk]) + "#timeline", note.pk
+        return link("deals:deal_detail", deal.pk) + "#timeline", note.pk
 
     key = str(form.cleaned_data["form_key"] or uuid4())
     text = text_of_form(dict(request.POST.lists()), NOT_TEXT)
@@ -83,4 +83,4 @@ def note_page(request: ActorRequest, form: NoteForm, note: Note, *, status: int 
 
 
 def to_timeline(deal_id: UUID) -> HttpResponse:
-    return redirect(reverse("deals:deal_detail", args=[deal_id]) + "#timeline")
+    return redirect(link("deals:deal_detail", deal_id) + "#timeline")

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -18,6 +17,7 @@ from deals.services.listing import DealFilter
 from deals.views.moves import version_of
 from lk_site.cursors import CursorInvalid, Keyset, Position
 from lk_site.flashes import flash
+from lk_site.links import link
 
 PAGE = 20
 
@@ -44,7 +44,7 @@ def client_trash_list(request: ActorRequest) -> HttpResponse:
 def deal_trash(request: ActorRequest, deal_id: UUID) -> HttpResponse:
     """Move a deal to the trash, with a way to take that back."""
     deal = deals.trash_deal(deal_id, actor=request.actor, version=version_of(request))
-    undo = reverse("deals:deal_restore", args=[deal_id])
+    undo = link("deals:deal_restore", deal_id)
     flash(request, _("№ %d is in the trash.") % deal.number, undo_url=undo, undo_version=deal.version)
     return redirect("deals:deal_list")
 
@@ -61,7 +61,7 @@ def deal_restore(request: ActorRequest, deal_id: UUID) -> HttpResponse:
 def client_trash(request: ActorRequest, client_id: UUID) -> HttpResponse:
     """Move a client to the trash, with a way to take that back."""
     client = clients.trash_client(client_id, actor=request.actor, version=version_of(request))
-    undo = reverse("deals:client_restore", args=[client_id])
+    undo = link("deals:client_restore", client_id)
     flash(request, _("The client is in the trash."), undo_url=undo, undo_version=client.version)
     return redirect("deals:client_list")
 
