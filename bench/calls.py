@@ -21,6 +21,7 @@ def floor_calls() -> dict[str, list[Call]]:
     return {
         LIST: [Call(f"/deals?agent={agent}") for agent in agents],
         DETAIL: [Call(f"/deals/{deal}") for deal in deals],
+        HTML_CARD: [Call(f"/cards/{deal}") for deal in deals],
         CREATE: [Call("/deals", post, "POST", new_deal(agent=agent)) for agent in agents],
     }
 

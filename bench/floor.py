@@ -1,4 +1,4 @@
-"""The floor: list, detail and create of deals as bare as they can be. A WSGI function, psycopg and orjson.
+"""The floor: list, detail, card and create of deals as bare as they can be. A WSGI function, psycopg and orjson.
 
 No session, no rights, no encryption: only the statements that the answers need, prepared and binary, and JSON of the
 API's shape. A create writes in one transaction what LK must write too: the client and what finds him, the deal, two
@@ -19,8 +19,8 @@ import psycopg
 from uuid6 import uuid7
 
 TABLES = """
-DROP TABLE IF EXISTS
-    floor_deal, floor_client, floor_agent, floor_stage, floor_number, floor_phone, floor_token, floor_event, floor_key;
+DROP TABLE IF EXISTS floor_deal, floor_client, floor_agent, floor_stage, floor_reason, floor_number, floor_phone,
+    floor_token, floor_event, floor_key;
 CREATE TABLE floor_agent (id uuid PRIMARY KEY, name text NOT NULL);
 CREATE TABLE floor_stage (id int PRIMARY KEY, code text NOT NULL, name text NOT NULL, kind text NOT NULL);
 CREATE TABLE floor_client (id uuid PRIMARY KEY, agent_id uuid NOT NULL REFERENCES floor_agent, name text);
@@ -47,7 +47,10 @@ CREATE TABLE floor_key (
     agent_id uuid, digest bytea, request bytea NOT NULL, at timestamptz NOT NULL, body text,
     PRIMARY KEY (agent_id, digest)
 );
+CREATE TABLE floor_reason (id int PRIMARY KEY, code text NOT NULL, name text NOT NULL);
 INSERT INTO floor_stage VALUES (1, 'new', 'Новая', 'open');
+INSERT INTO floor_stage SELECT i, 'stage_' || i, 'Этап ' || i, 'open' FROM generate_series(2, 9) i;
+INSERT INTO floor_reason SELECT i, 'reason_' || i, 'Причина ' || i FROM generate_series(1, 6) i;
 """
 FILL = """
 INSERT INTO floor_agent SELECT gen_random_uuid(), 'Анна Петрова' FROM generate_series(1, %(agents)s);
@@ -62,7 +65,9 @@ INSERT INTO floor_deal SELECT gen_random_uuid(), row_number() OVER (), agent_id,
     now() - random() * interval '1 year', now(), null FROM floor_client;
 CREATE INDEX ON floor_deal (agent_id, created_at DESC, id DESC);
 CREATE INDEX ON floor_deal (client_id);
-INSERT INTO floor_number SELECT id, %(deals)s FROM floor_agent;
+INSERT INTO floor_event SELECT gen_random_uuid(), agent_id, row_number() OVER (PARTITION BY agent_id), created_at,
+    'deal.changed', id, '{"now": "new"}', sha256('') FROM floor_deal, generate_series(1, 3);
+INSERT INTO floor_number SELECT agent_id, %(deals)s, max(seq) FROM floor_event GROUP BY agent_id;
 ANALYZE;
 """
 COLUMNS = """deal.id, number, deal.client_id, phone.phone, client.name, property_address, price, deal.kind,
@@ -74,6 +79,10 @@ FROM = """floor_deal deal JOIN floor_client client ON client.id = deal.client_id
 LIST = f"""SELECT {COLUMNS} FROM {FROM} WHERE deal.agent_id = %b AND deleted_at IS NULL
     ORDER BY created_at DESC, deal.id DESC LIMIT 21"""
 DETAIL = f"SELECT {COLUMNS} FROM {FROM} WHERE deal.id = %b"
+STAGES = "SELECT code, name, kind FROM floor_stage ORDER BY id"
+REASONS = "SELECT code, name FROM floor_reason ORDER BY id"
+EVENTS = """SELECT event.id, at, action, data, agent.name FROM floor_event event
+    JOIN floor_agent agent ON agent.id = agent_id WHERE object_id = %b ORDER BY seq DESC LIMIT 31"""
 TAKE_KEY = "INSERT INTO floor_key VALUES (%b, %b, %b, now()) ON CONFLICT DO NOTHING RETURNING 1"
 KEEP_ANSWER = "UPDATE floor_key SET body = %b WHERE agent_id = %b AND digest = %b"
 LOCK_AGENT = "SELECT 1 FROM floor_agent WHERE id = %b FOR NO KEY UPDATE"
@@ -108,7 +117,7 @@ def run(sql: str, *values: Any) -> psycopg.Cursor[Row]:
 
 
 def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-    """Answer GET /deals?agent=…, GET /deals/ID and POST /deals."""
+    """Answer GET /deals?agent=…, GET /deals/ID, GET /cards/ID and POST /deals."""
     path = environ["PATH_INFO"]
     if environ["REQUEST_METHOD"] == "POST":
         key, request = environ["HTTP_IDEMPOTENCY_KEY"], environ["wsgi.input"].read()
@@ -116,7 +125,8 @@ def application(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
     elif path == "/deals":
         body, status = page(UUID(parse_qs(environ["QUERY_STRING"])["agent"][0])), "200 OK"
     else:
-        body, status = detail(UUID(path.rpartition("/")[2])), "200 OK"
+        read = card if path.startswith("/cards") else detail
+        body, status = read(UUID(path.rpartition("/")[2])), "200 OK"
     start(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
@@ -128,8 +138,21 @@ def page(agent_id: UUID) -> bytes:
 
 
 def detail(deal_id: UUID) -> bytes:
+    return as_json(whole(deal_id))
+
+
+def card(deal_id: UUID) -> bytes:
+    """Answer with what the page of a deal shows: the deal, where it can go, why it may be lost, and what happened."""
+    stages = [dict(zip(("code", "name", "kind"), row, strict=True)) for row in run(STAGES)]
+    reasons = [dict(zip(("code", "name"), row, strict=True)) for row in run(REASONS)]
+    names = ("id", "at", "action", "data", "actor")
+    timeline = [dict(zip(names, row, strict=True)) for row in run(EVENTS, deal_id)]
+    return as_json({**whole(deal_id), "stages": stages, "reasons": reasons, "timeline": timeline[:30]})
+
+
+def whole(deal_id: UUID) -> dict[str, Any]:
     row = run(DETAIL, deal_id).fetchone()
-    return as_json({**as_dict(row), "client_phone": row[3], "notes": row[21]} if row else None)
+    return {**as_dict(row), "client_phone": row[3], "notes": row[21]} if row else {}
 
 
 def create(key: str, request: bytes) -> bytes:

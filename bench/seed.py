@@ -13,9 +13,10 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import Agency, Role, User
+from accounts.models import Action, Agency, Role, User
 from accounts.services import agencies, consents
 from accounts.services.session_store import new_key, new_row
+from accounts.services.unit_of_work import record, unit_of_work
 from deals.models import Client, ClientPhone, ClientToken, Deal, DealCounter, DealKind, PropertyType, Stage
 from deals.services.clients import agency_of
 from lk_site.encryption import last4_token, name_tokens
@@ -76,6 +77,7 @@ def deal_of(agent: User, first_stages: dict[UUID, Stage], i: int, of: int) -> De
         agent=agent,
         client=client,
         number=i + 1,
+        version=3,
         stage=first_stages[agency_id],
         price=Decimal(3_000_000 + i % 500 * 50_000),
         property_type=PropertyType.FLAT,
@@ -98,6 +100,17 @@ def insert(deals: list[Deal]) -> None:
     ClientPhone.objects.bulk_create(phones)
     ClientToken.objects.bulk_create(token for phone in phones for token in tokens_of(phone))
     Deal.objects.bulk_create(deals)
+    with unit_of_work():
+        for deal in deals:
+            tell(deal)
+
+
+def tell(deal: Deal) -> None:
+    """Record what happened on a deal until now: it was created and changed twice."""
+    actor = Actor.of(deal.agent)
+    record(actor, Action.DEAL_CREATED, deal, version=1, now=deal.stage.code)
+    record(actor, Action.DEAL_CHANGED, deal, version=2, fields=["price"])
+    record(actor, Action.DEAL_CHANGED, deal, version=3, fields=["next_step"])
 
 
 def tokens_of(phone: ClientPhone) -> Iterator[ClientToken]:

@@ -15,6 +15,8 @@ from django.db.models.signals import post_save, pre_save
 
 from lk_site.hot_reads import Rows, is_watched
 
+PARAMETERS_AT_MOST = 32_766  # of a statement in SQLite; PostgreSQL takes twice as many
+
 
 def run(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Rows:
     """Run a statement of ours, prepared on PostgreSQL, and return what it returns."""
@@ -39,13 +41,16 @@ def insert(row: Model) -> None:
 
 
 def insert_all(rows: Sequence[Model]) -> None:
-    """Insert rows of one model in one statement, as `bulk_create` does; keys that the database makes are not told."""
+    """Insert rows of one model in as few statements as may be; keys that the database makes are not told."""
     if not rows:
         return
-    fields = written_fields(type(rows[0]))
-    run(insert_statement(type(rows[0]), len(rows)), [value for row in rows for value in values_of(row, fields, True)])
-    for row in rows:
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    model = type(rows[0])
+    fields = written_fields(model)
+    at_once = PARAMETERS_AT_MOST // len(fields)
+    for batch in (rows[at : at + at_once] for at in range(0, len(rows), at_once)):
+        run(insert_statement(model, len(batch)), [value for row in batch for value in values_of(row, fields, True)])
+        for row in batch:
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def update(row: Model, *names: str) -> None:

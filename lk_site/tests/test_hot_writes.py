@@ -72,6 +72,14 @@ def test_many_rows_are_inserted_in_one_statement(count):
     assert {row.pk: row.badge for row in Person.objects.all()} == {row.pk: row.badge for row in rows}
 
 
+def test_very_many_take_a_few_statements(monkeypatch):
+    monkeypatch.setattr(hot_writes, "PARAMETERS_AT_MOST", 20)
+    with CaptureQueriesContext(connection) as captured:
+        hot_writes.insert_all([person(badge=str(number)) for number in range(5)])
+    assert len(captured) == 3
+    assert Person.objects.count() == 5
+
+
 def test_keys_that_the_database_makes_are_left_to_it():
     hot_writes.insert(row := person())
     hot_writes.insert_all([Visit(person=row), Visit(person=row)])
