@@ -11,65 +11,13 @@ from ninja.operation import Operation
 
 from lk_site.answers import JSON
 from lk_site.api_examples import sample
-from lk_site.errors import Stale
+from lk_site.errors import ScopeMissing, Stale
 from lk_site.middleware.gates import BEFORE_CONSENT_API, SAFE_METHODS
+from lk_site.openapi_parts import EVENT, EVERYWHERE, HEADERS, KEY, OF_REFUSALS, PROBLEM, QUEUED, SENT, SESSION, TAG
 from lk_site.problems import PROBLEM_JSON, REFUSALS, TITLES
 
-DESCRIPTION = """\
-Deals and clients of a real-estate agency, for programs.
-
-JSON in UTF-8, `snake_case`. Times are RFC 3339 in UTC, money is a string with two decimals. Absent is not `null`.
-Lists of codes may grow. An unknown field or query parameter is 422.
-
-**Signing in.** `POST /auth/send-code`, then `POST /auth/verify-code` with the cookies it set. Unsafe methods carry the
-value of the CSRF cookie in `X-CSRFToken`.
-
-**Refusals** are RFC 9457 problem documents. `code` is stable and for programs.
-
-**Pages.** `?limit=` and `?cursor=`; the next page is named by `next_cursor` and `Link`.
-
-**Writing safely.** `Idempotency-Key` on POST and PATCH replays the first answer. `If-Match` with the `ETag` or the
-`version` of a row refuses changes made from an older one.
-
-**Limits.** `RateLimit-Policy` and `RateLimit` say what is left; 429 carries `Retry-After`.
-"""
-PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "description": "A refusal (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "code", "instance", "request_id", "errors"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "For people, in the language asked for."},
-        "code": {"type": "string", "description": "For programs; never changes."},
-        "instance": {"type": "string", "format": "uri-reference"},
-        "request_id": {"type": "string"},
-        "current_version": {"type": "integer", "description": "Of `stale`: the version that the row has now."},
-        "changed_fields": {"type": "array", "items": {"type": "string"}, "description": "Of `stale`: since then."},
-        "client": {"type": "string", "format": "uuid", "description": "Of `client_exists`: who is in the way."},
-        "retry_after": {"type": "integer", "description": "Of `limit_reached`: seconds, as in `Retry-After`."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code", "message"],
-                "properties": {
-                    "pointer": {
-                        "type": "string",
-                        "description": "JSON pointer into the body, or `?name` of a parameter.",
-                    },
-                    "code": {"type": "string"},
-                    "message": {"type": "string"},
-                },
-            },
-        },
-    },
-}
-SESSION = {"type": "apiKey", "in": "cookie", "name": "__Host-lk", "description": "Set by `POST /auth/verify-code`."}
-TAG = {"schema": {"type": "string"}, "description": '`"<version>.<digest of this body>"`'}
 FACTS: dict[str, dict[str, Any]] = {
+    "scope_missing": ScopeMissing.facts,
     "invalid": {"errors": [{"pointer": "/price", "code": "out_of_range", "message": "This does not fit."}]},
 }
 ANYWHERE = (  # a body may be wrong where none is taken too
@@ -110,11 +58,43 @@ def completed(schema: OpenAPISchema, operations: Iterable[Operation]) -> OpenAPI
         for address, methods in schema["paths"].items():
             for method, details in methods.items():
                 found |= complete(details, known[details["operationId"]], address, method.upper())
+    if "add_webhook" in known:
+        schema["webhooks"] = {"event": {"post": sent_event()}}
+        schema["components"]["schemas"]["WebhookEvent"] = EVENT
     add_examples(schema)
     schema["components"]["examples"] = {refusal.code: {"value": refusal.example()} for refusal in sorted(found)}
     schema["components"]["schemas"]["Problem"] = PROBLEM
-    schema["components"]["securitySchemes"] = {"session": SESSION}
+    schema["components"]["securitySchemes"] = {"session": SESSION, "key": KEY}
+    schema["components"]["headers"] = {
+        name: {"required": True, "schema": {"type": "string"}, **what} for name, what in HEADERS.items()
+    }
     return schema
+
+
+def sent_event() -> dict[str, Any]:
+    """Return the operation that LK calls at a receiver of webhooks."""
+    named = {
+        "webhook-id": "Of the event: the same over tries and replays.",
+        "webhook-timestamp": "Of this try, in seconds since 1970.",
+        "webhook-signature": "`v1,<base64>`, one for each secret that holds.",
+    }
+    return {
+        "operationId": "receive_event",
+        "summary": "Something happened",
+        "description": SENT,
+        "tags": ["webhooks"],
+        "parameters": [header(name, about, required=True) for name, about in named.items()],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": {"$ref": "#/components/schemas/WebhookEvent"}, "example": EVENT["examples"][0]}
+            },
+        },
+        "responses": {
+            "2XX": {"description": "Taken."},
+            "410": {"description": "Send nothing any more: the webhook is switched off."},
+        },
+    }
 
 
 def complete(details: dict[str, Any], operation: Operation, address: str, method: str) -> set[Refusal]:
@@ -122,13 +102,16 @@ def complete(details: dict[str, Any], operation: Operation, address: str, method
     function, found = operation.view_func, set(refusals(operation, address, method))
     answers = {str(status): answer for status, answer in details["responses"].items()}
     details["responses"] = answers | refusal_responses(found)
-    if not getattr(function, "is_public", False):
-        details["security"] = [{"session": []}]
+    mend_parameters(details)
+    say_who(details, function)
     if getattr(function, "is_idempotent", False):
         details["parameters"].append(
             header("Idempotency-Key", "Repeats within 24 hours get the first answer again.", minLength=1, maxLength=255)
         )
         say_header(details, "Idempotent-Replayed", {"schema": {"type": "string", "enum": ["true"]}})
+    if getattr(function, "can_be_queued", False):
+        details["parameters"].append(header("Prefer", "`respond-async`: answer 202 at once, and do it later."))
+        details["responses"]["202"]["headers"] = {**QUEUED}
     if Stale in getattr(function, "refusals", ()):
         details["parameters"].append(header("If-Match", 'The `ETag` of the row, or `"<version>"`.', required=True))
     if getattr(function, "has_etag", False):
@@ -136,7 +119,46 @@ def complete(details: dict[str, Any], operation: Operation, address: str, method
         if method == "GET":
             details["parameters"].append(header("If-None-Match", "An `ETag` that the asker has already."))
             details["responses"]["304"] = {"description": "Not Modified"}
+    say_headers(details, operation)
     return found
+
+
+def say_who(details: dict[str, Any], function: Any) -> None:
+    """Say who may call an operation: anybody, people, or programs too, with any one of these scopes."""
+    scopes = [str(scope) for scope in getattr(function, "scopes", ())]
+    if getattr(function, "is_public", False):
+        who = "For anybody."
+    elif scopes:
+        details["x-scopes"] = scopes
+        who = f"A key needs {' or '.join(f'`{scope}`' for scope in scopes)}."
+    else:
+        who = "For people only: a key is refused."
+    if not getattr(function, "is_public", False):
+        details["security"] = [{"session": []}, *({"key": [scope]} for scope in scopes)]
+    details["description"] = "\n\n".join(said for said in (details.get("description"), who) if said)
+
+
+def say_headers(details: dict[str, Any], operation: Operation) -> None:
+    """Name the headers that answers and refusals carry."""
+    is_paged = any(parameter["name"] == "cursor" for parameter in details["parameters"])
+    for status, response in details["responses"].items():
+        names = [*EVERYWHERE, *([OF_REFUSALS[status]] if status in OF_REFUSALS else [])]
+        names += ["Link"] if is_paged and status == "200" else []
+        names += ["Location"] if status == "201" and operation.signature.response_arg else []  # it sets the header
+        response.setdefault("headers", {}).update({name: {"$ref": f"#/components/headers/{name}"} for name in names})
+
+
+def mend_parameters(details: dict[str, Any]) -> None:
+    """Make of parameters what they mean in OpenAPI.
+
+    Ninja copies the examples of a schema to its parameter, where OpenAPI has one `example`, or a map. And an empty text
+    is no default: made clients would send it, and every list would be a search.
+    """
+    for parameter in details["parameters"]:
+        if isinstance(parameter.get("examples"), list):
+            parameter["example"] = parameter.pop("examples")[0]
+        if parameter["schema"].get("default") == "":
+            parameter["schema"] = {name: value for name, value in parameter["schema"].items() if name != "default"}
 
 
 def refusals(operation: Operation, address: str, method: str) -> Iterator[Refusal]:
@@ -147,6 +169,7 @@ def refusals(operation: Operation, address: str, method: str) -> Iterator[Refusa
         codes += ["cross_site"] if operation.csrf_exempt else ["cross_site", "csrf_failed"]
     if not getattr(function, "is_public", False):
         codes.append("not_authenticated")
+    codes += ["network_refused", "scope_missing" if getattr(function, "scopes", ()) else "not_for_keys"]
     if not BEFORE_CONSENT_API.fullmatch(re.sub(r"[{}]", "", address)):
         codes.append("consent_required")
     if "{" in address:
