@@ -1,4 +1,6 @@
-"""What was typed is not lost: a form that met an ended session or an old CSRF token comes back filled, not sent."""
+"""What was typed is not lost: a form that met an ended session, an old CSRF token, or a rule that wants a fresh code
+first, comes back filled and not sent.
+"""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -42,6 +44,8 @@ class KeptFormMiddleware:
 
 def after_post(request: ActorRequest, response: HttpResponseBase, token: str) -> None:
     """Keep what nobody could send, and forget what was sent, or what another person had lost here."""
+    if request.kept_forms:  # kept by this very request
+        return
     user_id = request.actor.user_id
     row = cast(SessionStore, request.session).row
     now_in = row.user_id if row else None
@@ -68,6 +72,17 @@ def keep_lost(request: ActorRequest, response: HttpResponseBase, token: str) -> 
         return
     kept = kept_forms.keep(values, user_id=former, token=token, path=request.path, page=page_of_form(request))
     if kept:
+        cookies.put(response, settings.KEPT_COOKIE_NAME, kept, settings.KEPT_FORM_LIFE)
+
+
+def keep_unsent(request: ActorRequest, response: HttpResponseBase) -> None:
+    """Keep the form of a person who must do something else first; its page will show it filled, and not sent."""
+    user_id, values = request.actor.user_id, typed_values(request)
+    if user_id is None or not values:
+        return
+    token, page = request.COOKIES.get(settings.KEPT_COOKIE_NAME, ""), page_of_form(request)
+    if kept := kept_forms.keep(values, user_id=user_id, token=token, path=request.path, page=page):
+        request.kept_forms = {request.path: values}
         cookies.put(response, settings.KEPT_COOKIE_NAME, kept, settings.KEPT_FORM_LIFE)
 
 

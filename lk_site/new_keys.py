@@ -3,12 +3,12 @@
 Not a management command, because settings already need the keys that it makes.
 """
 
-import json
 import os
 import secrets
 import sys
 from pathlib import Path
 
+from lk_site.encryption.key_file import write_private
 from lk_site.encryption.keys import generate_keys
 
 
@@ -22,10 +22,7 @@ def write_new_keys(path: Path) -> bool:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(generate_keys(), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(draft, generate_keys())
         os.link(draft, path)  # unlike a rename it never replaces
     except FileExistsError:
         return False

@@ -1,4 +1,4 @@
-"""Canaries: a known text sealed under each key, so that a start with other keys is noticed at once."""
+"""Canaries: a known text sealed under each key that encrypts or did; a start with other keys is noticed at once."""
 
 from typing import Any
 
@@ -42,15 +42,32 @@ def unguarded_purposes() -> list[str]:
 
 
 def plant_canaries() -> None:
-    """Seal a canary under each loaded key that has none. Raises as `check_canaries` does, and then plants nothing."""
+    """Seal a canary under the key that encrypts, for each purpose that has none. Raises as `check_canaries` does.
+
+    Only a key that begins to encrypt gets another one (`processes.begin_use`): a machine that has not got the newest
+    key file yet must be able to start until then.
+    """
     check_canaries()
-    planted = set(KeyCanary.objects.values_list("purpose", "key_id"))
-    KeyCanary.objects.bulk_create(
-        KeyCanary(purpose=purpose, key_id=key_id, token=seal_canary(purpose, key_id))
-        for purpose in GUARDED
-        for key_id in ring(purpose).keys
-        if (purpose, key_id) not in planted
+    for purpose in unguarded_purposes():
+        plant(purpose, ring(purpose).active_id)
+
+
+def plant(purpose: str, key_id: int) -> bool:
+    """Seal a canary under a key unless it has one, and tell whether it had none."""
+    _, is_new = KeyCanary.objects.get_or_create(
+        purpose=purpose, key_id=key_id, defaults={"token": seal_canary(purpose, key_id)}
     )
+    return is_new
+
+
+def planted(purpose: str) -> list[int]:
+    """Return the ids of the keys of a purpose that encrypt or did."""
+    return list(KeyCanary.objects.filter(purpose=purpose).values_list("key_id", flat=True))
+
+
+def uproot(purpose: str, key_id: int) -> None:
+    """Forget a key: nothing stands under it."""
+    KeyCanary.objects.filter(purpose=purpose, key_id=key_id).delete()
 
 
 def plant_after_migrate(**kwargs: Any) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lk_site.encryption.cells import UNREADABLE, CannotOpen, Cell, Unreadable, ValueUnreadable
     from lk_site.encryption.fields import EncryptedTextField, encrypted_field, open_cell
     from lk_site.encryption.indexes import blind_index, blind_indexes, short_index, short_indexes
+    from lk_site.encryption.keyed import KeyedField
     from lk_site.encryption.keys import KeyInvalid, KeyMissing
     from lk_site.encryption.models import EncryptedModel, EncryptedQuerySet
     from lk_site.encryption.tokens import last4_token, last4_tokens, name_tokens, word_tokens
@@ -24,6 +25,7 @@ __all__ = [
     "EncryptedTextField",
     "KeyInvalid",
     "KeyMissing",
+    "KeyedField",
     "Unreadable",
     "ValueUnreadable",
     "blind_index",
@@ -41,6 +43,7 @@ MODULES = {
     "cells": {"UNREADABLE", "CannotOpen", "Cell", "Unreadable", "ValueUnreadable"},
     "fields": {"EncryptedTextField", "encrypted_field", "open_cell"},
     "indexes": {"blind_index", "blind_indexes", "short_index", "short_indexes"},
+    "keyed": {"KeyedField"},
     "keys": {"KeyInvalid", "KeyMissing"},
     "models": {"EncryptedModel", "EncryptedQuerySet"},
     "tokens": {"last4_token", "last4_tokens", "name_tokens", "word_tokens"},

@@ -17,10 +17,11 @@ def framed(parts: tuple[Part, ...]) -> bytes:
     return b"".join(pieces)
 
 
-def blind_index(purpose: str, *parts: Part, size: int = 32) -> bytes:
-    """Return the key's id and `size` bytes of an HMAC of the parts, under the key that writes: for storing."""
+def blind_index(purpose: str, *parts: Part, size: int = 32, key_id: int | None = None) -> bytes:
+    """Return the key's id and `size` bytes of an HMAC of the parts, under the key that writes or the named one."""
     keys = ring(purpose)
-    return bytes((keys.active_id,)) + keys.mac(framed(parts))[:size]
+    key_id = keys.active_id if key_id is None else key_id
+    return bytes((key_id,)) + keys.mac(framed(parts), key_id)[:size]
 
 
 def blind_indexes(purpose: str, *parts: Part, size: int = 32) -> list[bytes]:
@@ -29,10 +30,11 @@ def blind_indexes(purpose: str, *parts: Part, size: int = 32) -> list[bytes]:
     return [bytes((key_id,)) + keys.mac(message, key_id)[:size] for key_id in keys.keys]
 
 
-def short_index(purpose: str, *parts: Part, bits: int = 24) -> int:
+def short_index(purpose: str, *parts: Part, bits: int = 24, key_id: int | None = None) -> int:
     """Return a truncated HMAC of the parts below the key's id: for storing. Rows found by it are candidates."""
     keys = ring(purpose)
-    return shortened(keys.active_id, keys.mac(framed(parts)), bits)
+    key_id = keys.active_id if key_id is None else key_id
+    return shortened(key_id, keys.mac(framed(parts), key_id), bits)
 
 
 def short_indexes(purpose: str, *parts: Part, bits: int = 24) -> list[int]:

@@ -24,14 +24,19 @@ Keys = dict[str, list[dict[str, Any]]]
 PURPOSES = ("fields", "client_index", "agent_index", "codes", "audit", "digests", "signing")
 KEY_BYTES = 32
 KEY_ID_AT_MOST = 127  # a byte in every value, and a short index of 24 bits still fits a signed 32-bit column
+ADVICE = " Put the keys of this database into LK_KEYS_FILE or LK_KEYS."
 
 
 class KeyMissing(ImproperlyConfigured):
     """A key file, a purpose or a key is not there."""
 
+    advice = ADVICE
+
 
 class KeyInvalid(ImproperlyConfigured):
     """Keys are there and cannot be used: readable by others, of a wrong shape, or not the ones of this database."""
+
+    advice = ADVICE
 
 
 class Ring:
@@ -69,6 +74,15 @@ class Ring:
     def mac(self, message: bytes, key_id: int | None = None) -> bytes:
         """Return the HMAC-SHA256 of a message, under the active key unless an id says otherwise."""
         return hmac.digest(self.key(self.active_id if key_id is None else key_id), message, "sha256")
+
+    @property
+    def newest_id(self) -> int:
+        """Return the id of the key that was made last: ids only grow."""
+        return max(self.keys)
+
+    def fingerprint(self, key_id: int) -> str:
+        """Return what tells this key from another one of the same id, and nothing of it."""
+        return self.mac(b"lk key fingerprint 1", key_id)[:6].hex()
 
 
 @cache
