@@ -1,0 +1,65 @@
+"""Units that systemd understands and that may do next to nothing."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import absent
+
+UNITS = Path(__file__).parents[1] / "systemd"
+SERVICES = ["lk-web.service", "lk-worker@1.service", "lk-migrate.service", "lk-backup.service", "lk-metrics.service"]
+OTHERS = ["lk-web.socket", "lk-backup.timer"]
+EXPOSURE_AT_MOST = 2.0  # of ten; systemd calls it OK
+PROGRAMS = ["opt/lk/current/.venv/bin/python", "bin/kill"]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory) -> Path:
+    """The root of a machine on which the units are installed."""
+    if shutil.which("systemd-analyze") is None:
+        absent("No systemd here. On Debian: apt-get install systemd")
+    root: Path = tmp_path_factory.mktemp("root")
+    shutil.copytree(UNITS, root / "etc" / "systemd" / "system")
+    for program in PROGRAMS:
+        (root / program).parent.mkdir(parents=True, exist_ok=True)
+        (root / program).touch(mode=0o755)
+    for target in Path("/lib/systemd/system").glob("*.target"):
+        place = root / "usr" / "lib" / "systemd" / "system" / target.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(target.read_bytes())
+    return root
+
+
+def analyze(machine: Path, *arguments: str) -> str:
+    command = ["systemd-analyze", *arguments[:1], f"--root={machine}", *arguments[1:]]
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert asked.returncode == 0, asked.stderr
+    return asked.stdout + asked.stderr
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(machine: Path):
+    assert analyze(machine, "verify", *SERVICES, *OTHERS).strip() == ""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_may_do_next_to_nothing(machine: Path, service: str):
+    told = analyze(machine, "security", "--offline=true", service)
+    found = re.search(r"exposure level for \S+: ([0-9.]+)", told)
+    assert found, told
+    assert float(found[1]) <= EXPOSURE_AT_MOST
+
+
+def test_what_serves_never_learns_who_owns_the_database():
+    knowing = [unit.name for unit in UNITS.glob("*.service") if "owner.env" in unit.read_text()]
+    assert knowing == ["lk-migrate.service"]
+
+
+def test_requests_that_have_begun_end_before_systemd_ends_them():
+    from lk_site.serve import GRACE_S
+
+    stop = re.search(r"^TimeoutStopSec=([0-9]+)$", (UNITS / "lk-web.service").read_text(), re.MULTILINE)
+    assert stop
+    assert int(stop[1]) > GRACE_S
