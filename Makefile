@@ -33,10 +33,11 @@ djlint: $(VENV)/.dev
 	$(BIN)/djlint --quiet --lint templates
 
 bandit: $(VENV)/.dev
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive lk_site accounts deals
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive lk_site accounts deals clients/python/src
 
 lock: $(VENV)/.dev ## write requirements*.txt again from requirements*.in
 	$(LOCK) $(ARGS) requirements.in -o requirements.txt
+	$(LOCK) $(ARGS) requirements-tracing.in -o requirements-tracing.txt
 	$(LOCK) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
 messages: $(VENV)/.dev var/keys.json ## collect the sentences of the interface, and compile their translations (needs gettext)

@@ -10,11 +10,12 @@ from uuid import UUID
 from django.db.models import TextChoices
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 
 
 class ActorKind(TextChoices):
     AGENT = "agent"
+    KEY = "key"  # a program of an agency: sees what its head sees, within its scopes
     STAFF = "staff"
     SYSTEM = "system"
     NOBODY = "nobody"  # not signed in: may log in, and leaves evidence when that fails
@@ -22,7 +23,7 @@ class ActorKind(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, or LK itself, and where the request came from."""
+    """A person, a program, or LK itself, and where the request came from."""
 
     kind: ActorKind
     user: User | None = None
@@ -32,6 +33,8 @@ class Actor:
     address: str | None = None
     request_id: str = ""
     session_id: UUID | None = None
+    key: ApiKey | None = None
+    scopes: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -50,6 +53,19 @@ class Actor:
         )
 
     @classmethod
+    def of_key(cls, key: ApiKey, *, address: str | None = None, request_id: str = "") -> Self:
+        """Return the actor that a program with this key is."""
+        return cls(
+            kind=ActorKind.KEY,
+            agency_id=key.agency_id,
+            is_head=True,
+            address=address,
+            request_id=request_id,
+            key=key,
+            scopes=frozenset(key.scopes),
+        )
+
+    @classmethod
     def nobody(cls, *, address: str | None = None, request_id: str = "") -> Self:
         return cls(kind=ActorKind.NOBODY, address=address, request_id=request_id)
 
@@ -59,8 +75,17 @@ class Actor:
         return cls(kind=ActorKind.SYSTEM, request_id=request_id)
 
     @property
+    def id(self) -> UUID | None:
+        """The person or the program: who did it, in evidence, and whose limits count."""
+        return self.key.pk if self.key else self.user_id
+
+    @property
     def is_signed_in(self) -> bool:
-        return self.user is not None
+        return self.user is not None or self.key is not None
+
+    @property
+    def is_key(self) -> bool:
+        return self.kind == ActorKind.KEY
 
     @property
     def is_staff(self) -> bool:

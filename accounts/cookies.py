@@ -52,6 +52,12 @@ def let_in(request: ActorRequest, response: HttpResponseBase, logged_in: LoggedI
     drop(response, settings.CHALLENGE_COOKIE_NAME)
 
 
+def confirmed(request: ActorRequest, opened: sessions.OpenSession, response: HttpResponseBase) -> None:
+    """Go on in the same session under its new id."""
+    request.session = SessionStore.of(opened.key, opened.row)
+    drop(response, settings.CHALLENGE_COOKIE_NAME)
+
+
 def let_out(request: ActorRequest, response: HttpResponseBase) -> None:
     """Log out: the session's row is deleted, its cookie with the answer, and what the browser has kept of our pages."""
     sessions.log_out(actor=request.actor)

@@ -18,8 +18,8 @@ class PhoneForm(forms.Form):
     )
 
 
-class CodeForm(forms.Form):
-    """The six digits of the SMS, and whether to stay logged in here."""
+class FreshCodeForm(forms.Form):
+    """The six digits of the SMS."""
 
     code = CheckedField(
         check=clean_code,
@@ -27,6 +27,11 @@ class CodeForm(forms.Form):
         widget=CodeInput,
         error_messages={"required": _("Type the six digits from the SMS.")},
     )
+
+
+class CodeForm(FreshCodeForm):
+    """The six digits, and whether to stay logged in here."""
+
     own_device = forms.BooleanField(
         label=_("This is my device"),
         help_text=_("You stay logged in for up to 30 days. On someone else's device leave it off."),

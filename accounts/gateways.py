@@ -2,22 +2,19 @@
 
 import json
 import re
-import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.client import HTTPConnection as PlainConnection
-from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from threading import Timer
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
+
+from lk_site.outgoing import NoAnswer, post
 
 SIX_DIGITS = re.compile(r"#([0-9]{6})\b")
 ANSWER_BYTES_AT_MOST = 64 * 1024
@@ -139,7 +136,7 @@ class SmsRu:
     REPEATED = frozenset({231, 232})
 
     def __init__(self, url: str, api_id: str, sender: str = "", timeout_s: float = 10) -> None:
-        self.url = urlsplit(url)
+        self.url = url.rstrip("/")
         self.api_id = api_id
         self.sender = sender
         self.timeout_s = timeout_s
@@ -163,6 +160,15 @@ class SmsRu:
         return {
             key: self._report(told[key]) for key in gateway_ids if key in told and status_of(told[key]) != self.UNKNOWN
         }
+
+    def balance(self) -> float:
+        """Return the roubles that are left. Raises TryAgain, and Refused for an account that is none."""
+        answer = self._ask("/my/balance", {})
+        self._refuse_failed(answer)
+        try:
+            return float(answer["balance"])
+        except (KeyError, TypeError, ValueError):
+            raise TryAgain from None
 
     def _message(self, sms: OutgoingSms) -> dict[str, str]:
         fields = {"to": sms.phone, "msg": sms.text, "ttl": str(max(1, sms.minutes))}
@@ -191,55 +197,22 @@ class SmsRu:
             raise Refused(status)
 
     def _ask(self, path: str, fields: dict[str, str], idempotency_key: str = "") -> dict[str, Any]:
-        body = urlencode({"api_id": self.api_id, "json": "1", **fields})
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
+        body = urlencode({"api_id": self.api_id, "json": "1", **fields}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
         return self._exchange(path, body, headers)
 
-    def _exchange(self, path: str, body: str, headers: dict[str, str]) -> dict[str, Any]:
+    def _exchange(self, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
         """Return the answer. Raises TryAgain for a fault of the network, a status ≥ 500 and what is not JSON."""
-        kind = HTTPSConnection if self.url.scheme == "https" else PlainConnection
-        connection = kind(self.url.netloc, timeout=self.timeout_s)
+        bounds: dict[str, Any] = {"timeout_s": self.timeout_s, "bytes_at_most": ANSWER_BYTES_AT_MOST}
         try:
-            connection.connect()
-            with cut_off_after(self.timeout_s, connection.sock):
-                connection.request("POST", self.url.path.rstrip("/") + path, body.encode(), headers)
-                response = connection.getresponse()
-                text = response.read(ANSWER_BYTES_AT_MOST)
-        except (OSError, HTTPException):
+            answer = post(self.url + path, body, headers, **bounds)
+            if answer.status >= 500:
+                raise TryAgain(answer.status)
+            return answer.json_object()
+        except NoAnswer:
             raise TryAgain from None
-        finally:
-            connection.close()
-        if response.status >= 500:
-            raise TryAgain(response.status)
-        return parsed(text)
-
-
-@contextmanager
-def cut_off_after(seconds: float, sock: socket.socket) -> Iterator[None]:
-    """End an exchange that takes longer in all: the time-out of a socket begins anew with each byte."""
-
-    def cut_off() -> None:
-        with suppress(OSError):  # closed meanwhile
-            sock.shutdown(socket.SHUT_RDWR)
-
-    timer = Timer(seconds, cut_off)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def parsed(text: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        raise TryAgain from None
-    if not isinstance(answer, dict):
-        raise TryAgain
-    return answer
 
 
 def parts_of(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -15,10 +15,12 @@ from django.utils.cache import patch_vary_headers
 from accounts import cookies
 from accounts.actor import Actor, ActorRequest, acting
 from accounts.models import UserKind
+from accounts.services import keys
 from accounts.services.session_store import SessionStore
 
 ADMIN = "/admin/"
 API = "/api/"
+BEARER = "bearer "
 GetResponse = Callable[[Any], HttpResponseBase]
 
 
@@ -44,7 +46,7 @@ class SessionMiddleware(Layer):
 
 def has_bearer(request: HttpRequest) -> bool:
     """Return whether a key asks: then cookies are ignored."""
-    return request.path_info.startswith(API) and request.headers.get("Authorization", "").lower().startswith("bearer ")
+    return request.path_info.startswith(API) and request.headers.get("Authorization", "").lower().startswith(BEARER)
 
 
 def keep(session: SessionStore, response: HttpResponseBase, cookie: str, sent: str | None) -> None:
@@ -65,7 +67,7 @@ class ActorMiddleware(Layer):
         user = session.user
         if user is None or session.row is None:
             request.user = AnonymousUser()
-            request.actor = Actor.nobody(address=request.client_address, request_id=request.id)
+            request.actor = asker_without_session(request)
         else:
             request.user = user
             request.actor = Actor.of(
@@ -73,6 +75,18 @@ class ActorMiddleware(Layer):
             )
         with acting(request.actor), timezone.override(zone_of(user.time_zone) if user else None):
             return self.get_response(request)
+
+
+def asker_without_session(request: ActorRequest) -> Actor:
+    """Return the program whose key came with the request, or nobody."""
+    whence: dict[str, Any] = {"address": request.client_address, "request_id": request.id}
+    key = keys.key_of_token(request.headers["Authorization"][len(BEARER) :].strip()) if has_bearer(request) else None
+    if key is None:
+        return Actor.nobody(**whence)
+    actor = Actor.of_key(key, **whence)
+    keys.note_use(actor)
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # no browser adds a key by itself
+    return actor
 
 
 @cache

@@ -12,7 +12,7 @@ from accounts.models import Action
 from deals.models import Deal
 from deals.presenters import Reader
 from deals.services.timeline import NEWEST_FIRST, TimelineEntry, read_timeline
-from lk_site.cursors import CursorInvalid, Position
+from lk_site.cursors import Position
 from lk_site.links import link
 
 ENTRIES = 30
@@ -35,19 +35,11 @@ ICONS = {
 
 def timeline_page(request: ActorRequest, deal: Deal, reader: Reader) -> dict[str, Any]:
     """Return a page of the timeline as the card's context."""
-    page = read_timeline(deal, actor=request.actor, limit=ENTRIES, after=position(request))
+    page = read_timeline(deal, actor=request.actor, limit=ENTRIES, after=NEWEST_FIRST.position_of_page(request))
     return {
         "entries": [entry(deal, told, reader) for told in page.entries],
         "entries_next_url": next_url(request, deal, page.last),
     }
-
-
-def position(request: HttpRequest) -> Position | None:
-    """Return where the page starts; a cursor that is none leads to the first page."""
-    try:
-        return NEWEST_FIRST.position(request, request.GET.get("cursor"), ())
-    except CursorInvalid:
-        return None
 
 
 def next_url(request: HttpRequest, deal: Deal, last: Position | None) -> str:
@@ -64,7 +56,7 @@ def entry(deal: Deal, told: TimelineEntry, reader: Reader) -> dict[str, Any]:
         "id": told.id,
         "icon": ICONS[told.action],
         "title": title(told),
-        "who": told.actor.name if told.actor else "",
+        "who": who.name if (who := told.actor or told.key) else "",
         "when": reader.when(told.at),
         "text": told.text,
         "is_note": told.action == Action.NOTE_ADDED,

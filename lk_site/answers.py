@@ -33,6 +33,10 @@ def json_answer(data: Any, status: int = 200) -> HttpResponse:
 class Ready(dict[str, Any]):
     """A row as its response schema says (a test holds it to that): it is written as it is, not validated again."""
 
+    @property
+    def version(self) -> int:
+        return int(self["version"])
+
 
 class Renderer(BaseRenderer):
     """What ninja renders single objects with: the same JSON as `json_answer`."""

@@ -20,6 +20,7 @@ from lk_site import api_docs, openapi
 from lk_site.answers import JSON, Renderer
 from lk_site.errors import DomainError
 from lk_site.invalid import field_errors
+from lk_site.openapi_parts import DESCRIPTION
 from lk_site.problems import OF_STATUS, domain_problem, problem
 from lk_site.strict_json import StrictParser, known_parameters
 
@@ -67,9 +68,16 @@ def guard(callback: Any, view: PathView) -> None:
     functions = [operation.view_func for operation in view.operations]
     callback.csrf_exempt = all(operation.csrf_exempt for operation in view.operations)
     callback.login_required = not all(getattr(function, "is_public", False) for function in functions)
+    callback.scopes = {
+        method: getattr(operation.view_func, "scopes", ())
+        for operation in view.operations
+        for method in operation.methods
+    }
     for function in functions:
         if (parameters := getattr(function, "search_parameters", None)) is not None:
             callback.search_parameters = parameters
+        if (limit := getattr(function, "counted_as", None)) is not None:
+            callback.counted_as = limit
 
 
 def operations(of: NinjaAPI) -> Iterator[Operation]:
@@ -87,7 +95,7 @@ def new_api(namespace: str, routers: list[tuple[str, Router]]) -> Api:
     new = Api(
         title="LK",
         version="1",
-        description=openapi.DESCRIPTION,
+        description=DESCRIPTION,
         urls_namespace=namespace,
         openapi_url=None,
         docs_url=None,

@@ -24,7 +24,7 @@ from lk_site.errors import DomainError, FieldError
 DIGEST, SIGNATURE = 8, 16  # bytes; the digest only tells queries apart, the signature keeps forgers out
 LONGEST = 500  # characters
 CANDIDATES = 500  # rows read for one page where rows are filtered after decryption (api.md)
-NOT_OF_THE_QUERY = frozenset({"cursor", "limit"})
+NOT_OF_THE_QUERY = frozenset({"cursor", "limit", "fields", "expand"})  # how much is shown, not of what
 
 Position = tuple[Any, ...]
 M = TypeVar("M", bound=Model)
@@ -62,7 +62,7 @@ class Keyset:
     ) -> Position | None:
         """Return the sort key that the page starts after, None for the first page.
 
-        `filters` names the parameters that make the query, by default all but `cursor` and `limit`. Raises
+        `filters` names the parameters that make the query, by default all that narrow it. Raises
         CursorInvalid.
         """
         if cursor is None:
@@ -71,6 +71,13 @@ class Keyset:
         if len(values) != len(self.parsers):
             raise CursorInvalid
         return tuple(parse(value) for parse, value in zip(self.parsers, values, strict=True))
+
+    def position_of_page(self, request: HttpRequest, filters: Iterable[str] = ()) -> Position | None:
+        """Return where a page of the site starts; a cursor that is none leads to the first page."""
+        try:
+            return self.position(request, request.GET.get("cursor"), filters)
+        except CursorInvalid:
+            return None
 
     def after(self, rows: QuerySet[M], position: Position | None) -> QuerySet[M]:
         """Return the rows in this order, those after `position` only."""

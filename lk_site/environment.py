@@ -1,6 +1,7 @@
 """What settings take from the environment: an empty value is none, a wrong one raises ImproperlyConfigured."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -27,6 +28,54 @@ def number(name: str, default: int) -> int:
 def listed(name: str) -> list[str]:
     """Return what stands between commas."""
     return [part.strip() for part in text(name).split(",") if part.strip()]
+
+
+def token(name: str, default: str = "") -> str:
+    """Return a key that travels in a header."""
+    value = text(name, default)
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        raise ImproperlyConfigured(f"{name} holds more than Latin letters, digits and signs.")
+    return value
+
+
+def web_address(name: str, default: str) -> str:
+    """Return the address of a service, with http or https and a host."""
+    value = text(name, default)
+    try:
+        parts = urlsplit(value)
+        is_one = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:  # a port or a host that is none
+        is_one = False
+    if not is_one:
+        raise ImproperlyConfigured(f"{name}={value} is not an address like https://host.example.")
+    return value
+
+
+def listener(name: str, site: tuple[str, str], is_local: bool) -> tuple[str, int] | None:
+    """Return host and port of a listener beside the site's, or None; a port alone is one for this machine only."""
+    value = text(name)
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ImproperlyConfigured(f"{name}={value} is not an address like 127.0.0.1:9108.")
+    if port == site[1]:
+        raise ImproperlyConfigured(f"{name}={value} is the port of the site, which everybody reaches; name another.")
+    if is_local and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ImproperlyConfigured(f"LK_LOCAL=1 serves this machine only; let {name} begin with 127.0.0.1.")
+    return host, int(port)
+
+
+def collector(name: str) -> str:
+    """Return the address of a collector of traces, or nothing. The packages that speak to it are installed apart."""
+    if not text(name):
+        return ""
+    if find_spec("opentelemetry") is None:
+        raise ImproperlyConfigured(
+            f"{name} needs packages that are not installed: pip install --require-hashes -r requirements-tracing.txt"
+        )
+    return web_address(name, "").rstrip("/")
 
 
 def database(sqlite: Path) -> dict[str, Any]:

@@ -71,6 +71,18 @@ class NotAllowed(DomainError):
     sentence = _("You may not do this.")
 
 
+class ScopeMissing(DomainError):
+    """The key of a program has none of the scopes that would do; its document names them."""
+
+    code = "scope_missing"
+    status = 403
+    sentence = _("The key has no scope for this.")
+    facts = {"scopes": ["clients:read"]}
+
+    def __init__(self, scopes: Iterable[str]) -> None:
+        super().__init__(scopes=sorted(scopes))
+
+
 class Clash(DomainError):
     """Another row stands in the way."""
 

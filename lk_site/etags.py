@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
 
-from lk_site.answers import Ready
 from lk_site.operations import rendered
 
 TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
@@ -24,8 +23,7 @@ def etagged(operation: Callable[..., Any]) -> Callable[..., Any]:
     def tagged(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         result = operation(request, *args, **kwargs)
         row = result.value if isinstance(result, Status) else result
-        version = row["version"] if isinstance(row, Ready) else row.version
-        return with_etag(request, rendered(request, result, kwargs), version)
+        return with_etag(request, rendered(request, result, kwargs), row.version)
 
     tagged.has_etag = True  # type: ignore[attr-defined]
     return tagged

@@ -1,11 +1,13 @@
-"""Two questions a machine asks without a session: is this process fit, and can it serve now."""
+"""Questions a machine asks without a session: is this process fit, can it serve now, and as whom does it see me."""
 
 import logging
 from functools import cache
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core import signing
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -13,6 +15,10 @@ from lk_site import startup
 from lk_site.problems import RETRY_AFTER_S
 
 log = logging.getLogger("lk.health")
+
+ASKED_BY_DOCTOR = "X-LK-Doctor"
+DOCTOR = "lk.doctor"
+DOCTOR_WAITS_S = 60
 
 
 @cache
@@ -49,6 +55,26 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except (DatabaseError, InterfaceError):
         return unavailable("no_database")
     return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+@login_not_required
+def seen(request: HttpRequest) -> JsonResponse:
+    """Tell how a request of `manage.py doctor` arrived. For others, who lack the signing key, there is no such page."""
+    try:
+        signing.loads(request.headers.get(ASKED_BY_DOCTOR, ""), salt=DOCTOR, max_age=DOCTOR_WAITS_S)
+    except signing.BadSignature:
+        raise Http404 from None
+    return JsonResponse(
+        {
+            "address": request.client_address,  # type: ignore[attr-defined]
+            "scheme": request.scheme,
+            "peer": request.META.get("REMOTE_ADDR", ""),
+            "forwarded": request.headers.get("X-Forwarded-For", ""),
+            "hops": settings.TRUSTED_HOPS,
+        }
+    )
 
 
 def unavailable(status: str) -> JsonResponse:

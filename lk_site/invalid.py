@@ -1,11 +1,13 @@
 """What pydantic says about a shape, in our codes and the asker's language."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from ninja.errors import ValidationErrorContext
+from pydantic import ValidationError
 
 from lk_site.errors import FieldError, InvalidValue
 from lk_site.strict_json import NAME_CHARACTERS, step
@@ -13,6 +15,7 @@ from lk_site.strict_json import NAME_CHARACTERS, step
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
+QUOTED = re.compile("'([^']*)'")  # pydantic writes what it expects as: 'sale', 'let' or 'rent'
 Facts = dict[str, Any]
 Sentence = Callable[[Facts], "_StrOrPromise"]
 
@@ -39,6 +42,10 @@ def at_least_items(facts: Facts) -> "_StrOrPromise":
     return ngettext("At least %d of these.", "At least %d of these.", least) % least
 
 
+def one_of(names: Iterable[str]) -> str:
+    return str(_("One of these: %s.")) % ", ".join(names)
+
+
 def bound(name: str, sentence: "_StrOrPromise") -> Sentence:
     return lambda facts: str(sentence) % {"bound": facts[name]}
 
@@ -55,7 +62,7 @@ NOT_DATE = ("not_a_date", plainly(_("Write the date as YYYY-MM-DD.")))
 NOT_TIME = ("not_a_time", plainly(_("Write the time as RFC 3339 does, with its zone.")))
 NOT_BOOLEAN = ("not_a_boolean", plainly(_("This must be true or false.")))
 NOT_OBJECT = ("not_an_object", plainly(_("This must be an object.")))
-NOT_A_CHOICE = ("unknown", plainly(_("Choose one of the list.")))
+NOT_A_CHOICE: tuple[str, Sentence] = ("unknown", lambda facts: one_of(QUOTED.findall(facts["expected"])))
 REFUSED = ("invalid", plainly(_("This does not fit.")))
 
 KINDS: dict[str, tuple[str, Sentence]] = {  # by pydantic's type of the error
@@ -97,6 +104,19 @@ def field_errors(contexts: Iterable[ValidationErrorContext[Any]]) -> Iterator[Fi
             yield FieldError(pointer(context.model, error["loc"]), code, message)
 
 
+def shape_errors(wrong: ValidationError) -> list[FieldError]:
+    """Return what is wrong with one thing that a schema alone has looked at."""
+    return [
+        FieldError(steps(error["loc"]), *said(error["type"], error["msg"], error.get("ctx", {})))
+        for error in wrong.errors(include_url=False, include_input=False)
+    ]
+
+
+def steps(location: Iterable[str | int]) -> str:
+    """Return a JSON pointer."""
+    return "".join(step(str(part)) for part in location)
+
+
 def said(kind: str, message: str, facts: Facts) -> tuple[str, "_StrOrPromise"]:
     """Return code and sentence of one error; a refusal of our own checks brings both."""
     refused = facts.get("error")
@@ -118,4 +138,4 @@ def pointer(model: Any, location: tuple[str | int, ...]) -> str:
     if model.__ninja_param_source__ != "body":
         return ""
     inner = location[1:] if getattr(model, "__read_from_single_attr__", None) else location
-    return "".join(step(str(part)) for part in inner)
+    return steps(inner)

@@ -8,7 +8,7 @@ import django
 from django.core.management import call_command
 
 from lk_site.new_keys import write_new_keys
-from lk_site.serve import ROOT, listening_address
+from lk_site.serve import ROOT, listening_socket
 from lk_site.startup import check_database, check_settings, leave_database, one_sentence
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lk_site.settings")
     os.environ["LK_LOCAL"] = "1"
     os.environ.setdefault("LK_LOG_LEVEL", "WARNING")  # the terminal is for codes, not for requests
-    listening_address()
+    listening_socket().close()
     os.umask(0o077)  # keys, database and codes are for this user only
     with one_sentence():
         prepare()

@@ -29,11 +29,34 @@ def public(function: F) -> F:
     return function
 
 
+def needs(*scopes: str) -> Callable[[F], F]:
+    """Let a program call the operation if its key has any one of these scopes. Without the mark it is for people only.
+
+    A person needs no scope: what he may do is asked of the services.
+    """
+
+    def mark(function: F) -> F:
+        function.scopes = scopes  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
 def counts_as_search(*parameters: str) -> Callable[[F], F]:
     """Count calls against the limit of searches: those with one of these query parameters, or all if none is named."""
 
     def mark(function: F) -> F:
         function.search_parameters = parameters  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def counts_as(limit: str) -> Callable[[F], F]:
+    """Count calls against one more limit of settings, that of what weighs more than a request."""
+
+    def mark(function: F) -> F:
+        function.counted_as = limit  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -47,6 +70,12 @@ def refuses(*refusals: type[DomainError]) -> Callable[[F], F]:
         return function
 
     return mark
+
+
+def can_be_queued(function: F) -> F:
+    """Say that the operation may be asked for with `Prefer: respond-async`: it is then 202, and done by a worker."""
+    function.can_be_queued = True  # type: ignore[attr-defined]
+    return function
 
 
 def rendered(request: HttpRequest, result: Any, arguments: dict[str, Any]) -> HttpResponse:

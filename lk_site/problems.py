@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PROBLEM_JSON = "application/problem+json"
 API_PREFIX = "/api/"
 RETRY_AFTER_S = 5  # service is back within 10 s after a fault (security.md 8)
+KEY_CHALLENGE = 'Bearer realm="LK", error="invalid_token"'  # RFC 6750
 CHALLENGE = 'Session realm="LK"'  # WWW-Authenticate: a session cookie, which POST /auth/verify-code sets
 
 # What the edge itself refuses: code -> status, title, sentence. Refusals of rules stand with their rules.
@@ -29,6 +30,9 @@ REFUSALS: dict[str, tuple[int, "_StrOrPromise", "_StrOrPromise"]] = {
     "not_authenticated": (401, _("Not signed in"), _("Log in first.")),
     "csrf_failed": (403, _("Not from our page"), _("The CSRF token is missing or old. Fetch a new one and repeat.")),
     "cross_site": (403, _("Not from our page"), _("This request came from another site and was not carried out.")),
+    "network_refused": (403, _("Not from here"), _("This key may not be used from your network.")),
+    "scope_missing": (403, _("Scope missing"), _("The key has no scope for this.")),
+    "not_for_keys": (403, _("For people only"), _("A key may not do this. Sign in as a person.")),
     "consent_required": (403, _("Consent needed"), _("Read and accept the document first.")),
     "not_found": (404, _("Not found"), _("There is nothing here that you may see.")),
     "method_not_allowed": (405, _("Method not allowed"), _("This address does not know this method.")),
@@ -45,8 +49,10 @@ TITLES: dict[int, "_StrOrPromise"] = {  # of the refusals of rules
     403: _("Not allowed"),
     404: _("Not found"),
     409: _("In the way"),
+    410: _("No longer kept"),
     412: _("Changed meanwhile"),
     422: _("Does not fit"),
+    424: _("Something else failed"),
     428: _("Version needed"),
     429: _("Too often"),
 }
@@ -78,21 +84,37 @@ def problem(
     **extra: Any,
 ) -> HttpResponse:
     """Return the problem document of a refusal; `extra` are its own members."""
-    own_status, title, sentence = REFUSALS.get(code) or (status or 400, TITLES.get(status or 400, ""), "")
     with translation.override(language_of(request)):
-        document = {
-            "type": f"/api/v1/docs#{code}",
-            "title": title or HTTPStatus(status or own_status).phrase,
-            "status": status or own_status,
-            "detail": sentence if detail is None else detail,
-            "code": code,
-            "instance": escape_uri_path(request.path),
-            "request_id": getattr(request, "id", ""),
-            "errors": [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in errors],
-        }
+        own = {"instance": escape_uri_path(request.path), "request_id": getattr(request, "id", "")}
+        document = members(code, status, detail, errors) | own
+        status = document["status"]
         body = to_json(extra | document)
         headers = {"Content-Language": translation.get_language() or "", **(headers or {})}
-    return HttpResponse(body, status=status or own_status, content_type=PROBLEM_JSON, headers=headers)
+    return HttpResponse(body, status=status, content_type=PROBLEM_JSON, headers=headers)
+
+
+def members(
+    code: str,
+    status: int | None,
+    detail: "_StrOrPromise | None",
+    errors: Iterable[FieldError],
+    within: str = "",
+) -> dict[str, Any]:
+    """Return what a refusal says, whatever it is the refusal of; pointers go on from `within`."""
+    own_status, title, sentence = REFUSALS.get(code) or (status or 400, TITLES.get(status or 400, ""), "")
+    return {
+        "type": f"/api/v1/docs#{code}",
+        "title": title or HTTPStatus(status or own_status).phrase,
+        "status": status or own_status,
+        "detail": sentence if detail is None else detail,
+        "code": code,
+        "errors": [{"pointer": within + e.pointer, "code": e.code, "message": e.message} for e in errors],
+    }
+
+
+def item_problem(refused: DomainError, within: str) -> dict[str, Any]:
+    """Return the problem document of one item of a request, in the language in force; `within` points at the item."""
+    return refused.extra | members(refused.code, refused.status, refused.detail, refused.errors, within)
 
 
 def domain_problem(request: HttpRequest, refused: DomainError) -> HttpResponse:

@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "lk_site.middleware.SameSite",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "lk_site.middleware.KeyGate",
     "lk_site.middleware.ConsentGate",
     "lk_site.middleware.Throttle",
     "lk_site.middleware.RefusalRecord",
@@ -152,6 +153,7 @@ CODE_TRIES = 5  # 1.2
 KNOWN_BUDGET_AGENTS_AT_LEAST = 50  # 1.3: a small platform has the budget of this many agents, or it locks itself out
 CODE_SPACING = (60, 120, 300, 600)  # 1.3: seconds to wait after the first, second, … code
 OPEN_CHALLENGES_AT_MOST = 3  # 1.1
+FRESH_CODE_LIFE = timedelta(minutes=5)  # 2.4
 FAILURE_LOCK, FAILURE_LOCK_AT_MOST = timedelta(minutes=15), timedelta(hours=4)  # 1.2: doubles
 RANGE_STOP = timedelta(hours=24)  # 1.3
 LIMITS = {
@@ -172,9 +174,14 @@ LIMITS = {
     "staff.failures.source": (5, 900),  # 2.3
     "evidence.failures.source": (1, 600),  # 5.1: one event per source and 10 min where nobody is signed in
     "evidence.refusals.object": (1, 3600),  # 5.1: once per object and hour
+    "evidence.anchors": (1, 60),  # one worker writes the heads outside the database, and has a minute for it
+    "evidence.key.source": (1, 3600),  # a key's first use of an hour from a source leaves an event
+    "key": (120, 120),  # 7: 60 a minute, 120 at once
+    "agency": (1200, 120),  # all its keys together, ten keys' worth: programs of one never slow another agency
     "person": (1500, 300),  # 7
     "anonymous": (300, 300),
     "search": (30, 60),
+    "bulk": (12, 120),  # six a minute, 600 items: each holds its agency's counter of deals for up to a second
     "looks": (60, 3600),
     "export": (3, 86_400),
 }
@@ -185,6 +192,7 @@ JSON_BYTES_AT_MOST, FORM_BYTES_AT_MOST = 256 * 1024, 1024 * 1024  # 6
 DATA_UPLOAD_MAX_MEMORY_SIZE = FORM_BYTES_AT_MOST
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 TRASH_LIFE = timedelta(days=30)  # 4
+FEED_LIFE = timedelta(days=30)  # api.md: how long the change feed tells what happened
 UNDO_WITHIN = timedelta(minutes=10)
 KEPT_FORM_LIFE = SEARCH_LIFE = timedelta(hours=1)
 IDEMPOTENCY_LIFE = timedelta(hours=24)
@@ -198,10 +206,29 @@ SMS_RU_API_ID = environment.text("LK_SMS_RU_API_ID")
 SMS_RU_SENDER = environment.text("LK_SMS_RU_SENDER")
 SMS_TIMEOUT_S = 10
 
+# --- look-ups of addresses and companies: off without a key ----------------------------------------------------------
+DADATA_URL = environment.web_address("LK_DADATA_URL", "https://suggestions.dadata.ru")
+# an address alone is one of a fake on this machine, which takes any key
+DADATA_KEY = environment.token("LK_DADATA_KEY", "local" if LOCAL and environment.text("LK_DADATA_URL") else "")
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+# waits after the first, second, … failed try: the schedule that Standard Webhooks 1.0 recommends
+WEBHOOK_RETRIES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+WEBHOOK_TIMEOUT_S = 15  # of a try in all; the same specification asks for 15 to 30
+WEBHOOK_LOOPBACK = environment.text("LK_WEBHOOK_LOOPBACK") == "1"  # receivers on this machine, for tests
+
 # --- evidence --------------------------------------------------------------------------------------------------------
 AUDITLOG_LOGENTRY_MODEL = "accounts.ChangeRecord"
 AUDITLOG_MASK_CALLABLE = "accounts.models.evidence.nothing_of"
 MIGRATION_MODULES = {"auditlog": None}
+ANCHORS_DIR = Path(environment.text("LK_ANCHORS_DIR", str(VAR_DIR / "anchors")))  # best on another machine's disk
+ANCHOR_EVERY, ANCHOR_EVENTS = timedelta(days=1), 1000  # 5.3: so much of a tail can be cut unseen, at most
+
+# --- backups: sealed to public keys of age ---------------------------------------------------------------------------
+BACKUP_DIR = Path(environment.text("LK_BACKUP_DIR", str(VAR_DIR / "backups")))
+BACKUP_TO = environment.listed("LK_BACKUP_TO")
+BACKUP_IDENTITY_FILE = environment.text("LK_BACKUP_IDENTITY_FILE")
+BACKUP_SCRATCH_URL = environment.text("LK_BACKUP_SCRATCH_URL")  # of a role of PostgreSQL that may create databases
 
 # --- language, time, files -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "ru"
@@ -232,6 +259,11 @@ SILENCED_SYSTEM_CHECKS = [
     "admin.E410",  # SessionMiddleware: accounts.middleware.SessionMiddleware opens our own store
     "security.W002",  # XFrameOptionsMiddleware: the edge sends X-Frame-Options and frame-ancestors on every response
 ]
+
+# --- metrics and traces: each off without its address ---------------------------------------------------------------
+METRICS_ADDRESS = environment.listener("LK_METRICS_ADDRESS", site=(HOST, PORT), is_local=LOCAL)
+METRICS_DIR = Path(environment.text("LK_METRICS_DIR", str(VAR_DIR / "metrics")))
+OTLP_ENDPOINT = environment.collector("LK_OTLP_ENDPOINT")
 
 # --- logs: JSON lines, no query string, no personal data -------------------------------------------------------------
 LOGGING = {

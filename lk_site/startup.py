@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
+from lk_site import static_files
 from lk_site.encryption.keys import KeyInvalid, KeyMissing
 
 UNFIT_STATUS = 3  # gunicorn stops for good when a worker ends with it, instead of starting the worker again
@@ -41,6 +42,8 @@ def refuse_unfit_start() -> None:
         check_settings()
         django.setup()
         check()
+        check_static_files()
+        join_running("web")
     leave_database()
 
 
@@ -94,6 +97,10 @@ LOCAL_RULES: list[Rule] = [  # security.md 1.9
 ]
 PUBLIC_RULES: list[Rule] = [
     (
+        lambda: settings.WEBHOOK_LOOPBACK,
+        "LK_WEBHOOK_LOOPBACK=1 would let anybody send requests to this machine's own services; unset it.",
+    ),
+    (
         lambda: not settings.SITE_HOST,
         "LK_SITE_HOST is not set; set it to the host name that people open, or LK_LOCAL=1 to try LK on this machine.",
     ),
@@ -113,6 +120,10 @@ PUBLIC_RULES: list[Rule] = [
     (
         lambda: not settings.SMS_RU_API_ID,
         "LK_SMS_RU_API_ID is not set, so no code could be sent; set it to the account's key.",
+    ),
+    (
+        lambda: not settings.DADATA_URL.startswith("https://"),
+        "LK_DADATA_URL={settings.DADATA_URL} would show addresses and the key on their way; begin it with https.",
     ),
 ]
 
@@ -149,12 +160,33 @@ def check_triggers() -> None:
 def check_keys() -> None:
     from accounts.services import canaries
 
-    try:
+    with unfit_keys():
         canaries.check_canaries()
-    except (KeyMissing, KeyInvalid) as error:
-        raise UnfitStart(f"{error} Put the keys of this database into LK_KEYS_FILE or LK_KEYS.") from error
     if unguarded := canaries.unguarded_purposes():
         raise UnfitStart(f"no canary tells whether the keys of {unguarded[0]} are right; run: python manage.py migrate")
+
+
+def check_static_files() -> None:
+    """Raise UnfitStart where a page would ask for a file that was never collected, and be an error of ours."""
+    if not settings.LOCAL and (missing := static_files.uncollected()):
+        raise UnfitStart(f"{missing[0]} is not among the static files; run: python manage.py collectstatic --no-input")
+
+
+def join_running(kind: str) -> None:
+    """Announce this process with its keys. Raises UnfitStart where others have other keys."""
+    from accounts.services import processes
+
+    with unfit_keys():
+        processes.join(kind)
+
+
+@contextmanager
+def unfit_keys() -> Iterator[None]:
+    """Turn a refusal of keys into one of the start."""
+    try:
+        yield
+    except (KeyMissing, KeyInvalid) as error:
+        raise UnfitStart(f"{error}{error.advice}") from error
 
 
 def leave_database() -> None:

@@ -7,6 +7,7 @@ from lk_site.api import api
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("seen", health.seen, name="seen"),
     path("api/v1/", api.urls),
     path("admin/", site.urls),
     path("", include("accounts.urls")),

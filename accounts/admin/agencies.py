@@ -15,7 +15,7 @@ from accounts.actor import Actor
 from accounts.admin.columns import admin_url, link, list_url
 from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm
 from accounts.admin.site import site
-from accounts.models import Agency, User
+from accounts.models import Agency, ApiKey, User
 from accounts.services import agencies
 from accounts.services.agencies import AGENCY_NAME_AT_MOST
 from lk_site.form_fields import LineField
@@ -89,6 +89,7 @@ class AgencyAdmin(StaffAdmin):
     def ways(self, agency: Agency) -> SafeString:
         models: list[type[Model]] = [
             User,
+            ApiKey,
             *(apps.get_model("deals", name) for name in ("Client", "Deal", "Pipeline", "LostReason")),
         ]
         pairs = [(link(list_url(model, agency=agency.pk), model._meta.verbose_name_plural),) for model in models]

@@ -19,7 +19,7 @@ from accounts.admin.columns import admin_url, link, short_id
 from accounts.admin.filters import AgencyFilter, TypedFilter
 from accounts.admin.pages import StaffAdmin
 from accounts.admin.site import site
-from accounts.models import PLATFORM, Action, Agency, ChangeRecord, Event, EventText, SmsMessage, User, UserKind
+from accounts.models import PLATFORM, Action, Agency, ApiKey, ChangeRecord, Event, EventText, SmsMessage, User, UserKind
 from lk_site.formats import mask_phone
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class EventAdmin(StaffAdmin):
             return event.actor_kind
         if event.actor_kind == ActorKind.STAFF:
             return getattr(event, "staff_login", None) or str(event.actor_id)
-        return link(admin_url(User(pk=event.actor_id)), short_id(event.actor_id))
+        who = ApiKey if event.actor_kind == ActorKind.KEY else User
+        return link(admin_url(who(pk=event.actor_id)), short_id(event.actor_id))
 
     @admin.display(description=_("object"))
     def shown_object(self, event: Event) -> SafeString | str:

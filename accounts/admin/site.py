@@ -10,6 +10,7 @@ from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import cookies
 from accounts.actor import ActorRequest
-from accounts.services import staff
+from accounts.services import backups, staff
 from accounts.services.session_store import SessionStore
 from accounts.services.staff import Proof, StaffRefused
 
@@ -49,6 +50,7 @@ class StaffSite(AdminSite):
     site_title = _("LK admin")
     site_header = _("LK admin")
     index_title = _("What to look after")
+    index_template = "admin/staff_index.html"
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -57,6 +59,11 @@ class StaffSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [url for url in super().get_urls() if getattr(url, "name", None) not in NOT_OURS]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Say first what is wrong with the backups."""
+        complaints = backups.state(timezone.now()).complaints
+        return super().index(request, {"backup_complaints": complaints, **(extra_context or {})})
 
     @method_decorator([never_cache, login_not_required, csrf_protect, sensitive_post_parameters("password", "code")])
     def login(self, request: ActorRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]

@@ -2,11 +2,16 @@
 
 from ninja import Router
 
-from accounts.api import auth, me
+from accounts.api import audit, auth, keys, me, operations, webhooks
 
 routers: list[tuple[str, Router]] = [  # (prefix, router)
     ("/auth", auth.auth),
     ("/me", me.me),
     ("/me/sessions", auth.own_sessions),
     ("/agents", me.agents),
+    ("/key", keys.own_key),
+    ("/keys", keys.router),
+    ("/audit", audit.router),
+    ("/operations", operations.router),
+    ("/webhooks", webhooks.router),
 ]

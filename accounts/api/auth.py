@@ -15,9 +15,10 @@ from accounts.api.idempotent import idempotent
 from accounts.api.schemas import MeOut, me_of
 from accounts.models import Session
 from accounts.services import login as logins
-from accounts.services import sessions
+from accounts.services import sessions, step_up
 from accounts.services.codes import clean_code
 from accounts.services.login import CodeRefused
+from lk_site.errors import NotAllowed
 from lk_site.operations import public, refuses
 from lk_site.schemas import AgentPhoneIn, StrictSchema, TimeOut, borrowed
 
@@ -40,6 +41,10 @@ class ProofIn(StrictSchema):
     phone: AgentPhoneIn
     code: CodeIn
     own_device: bool = False
+
+
+class CodeOnlyIn(StrictSchema):
+    code: CodeIn
 
 
 class LoggedInOut(Schema):
@@ -93,6 +98,26 @@ def verify_code(request: ActorRequest, payload: ProofIn, response: HttpResponse)
     )
     cookies.let_in(request, response, logged_in)
     return {"user": me_of(logged_in.user)}
+
+
+@auth.post("/step-up", response={202: CodeSentOut})
+@refuses(NotAllowed)
+def send_step_up_code(request: ActorRequest, response: HttpResponse) -> Status[Any]:
+    """Have a code sent to one's own phone, to confirm the session for five minutes."""
+    sent = step_up.send_code(
+        challenge_token=cookies.challenge_of(request), device_cookie=cookies.device_of(request), actor=request.actor
+    )
+    cookies.set_challenge(response, sent.challenge_token)
+    return Status(202, {"resend_after_s": sent.resend_after_s})
+
+
+@auth.post("/step-up/verify", response={204: None})
+@refuses(CodeRefused, NotAllowed)
+def verify_step_up_code(request: ActorRequest, payload: CodeOnlyIn, response: HttpResponse) -> Status[None]:
+    """Confirm the session with the code. The session gets a new id."""
+    opened = step_up.verify_code(payload.code, challenge_token=cookies.challenge_of(request), actor=request.actor)
+    cookies.confirmed(request, opened, response)
+    return Status(204, None)
 
 
 @auth.post("/logout", response={204: None})

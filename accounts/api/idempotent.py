@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
 from accounts.services.idempotency import Answer, KeyInProgress, KeyReused, answer_once
-from lk_site.answers import JSON
+from lk_site.answers import JSON, to_json
 from lk_site.errors import DomainError, FieldError
 from lk_site.operations import refuses, rendered
 
@@ -27,11 +27,14 @@ class KeyInvalid(DomainError):
     sentence = _("An Idempotency-Key has 1 to 255 characters.")
 
 
-def idempotent(model: type[Model] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def idempotent(
+    model: type[Model] | None = None, *, shown_once: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let an operation that changes something be repeated safely with an `Idempotency-Key`.
 
     `model` is what the operation is about, found by the path's `<model>_id`, else by the answer's `id`: a replay is
-    given only to who may still see that row. Stands above `etagged`. What the operation raises undoes the key.
+    given only to who may still see that row. `shown_once` names a member of the answer that is kept nowhere: it is null
+    in replays. Stands above `etagged`. What the operation raises undoes the key.
     """
 
     def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,10 +47,12 @@ def idempotent(model: type[Model] | None = None) -> Callable[[Callable[..., Any]
                 raise KeyInvalid(errors=[FieldError("", KeyInvalid.code, KeyInvalid.sentence)])
 
             def effect() -> Answer:
-                response = rendered(request, operation(request, *args, **kwargs), kwargs)
-                return kept_answer(response, model, kwargs)
+                first.append(rendered(request, operation(request, *args, **kwargs), kwargs))
+                return kept_answer(first[0], model, kwargs, shown_once)
 
-            return answered(request, key, model, effect)
+            first: list[HttpResponse] = []
+            response = answered(request, key, model, effect)
+            return first[0] if first and shown_once else response
 
         run.is_idempotent = True  # type: ignore[attr-defined]
         return refuses(KeyInProgress, KeyReused, KeyInvalid)(run)
@@ -78,9 +83,11 @@ def require_sight(answer: Answer, model: type[Model] | None, actor: Actor) -> No
         raise Http404
 
 
-def kept_answer(response: HttpResponse, model: type[Model] | None, path: dict[str, Any]) -> Answer:
+def kept_answer(response: HttpResponse, model: type[Model] | None, path: dict[str, Any], shown_once: str) -> Answer:
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     body = response.content.decode()
+    if shown_once:
+        body = to_json({**json.loads(body), shown_once: None}).decode()
     object_type, object_id = "", None
     if model is not None:
         object_type = model._meta.model_name or ""

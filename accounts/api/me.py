@@ -10,11 +10,12 @@ from accounts.actor import ActorRequest
 from accounts.api.idempotent import idempotent
 from accounts.api.schemas import MeOut, me_of
 from accounts.models import Consent, Theme, User
+from accounts.models.keys import WORK_SCOPES
 from accounts.services import consents, profile
 from accounts.services.people import NAME_AT_MOST
 from lk_site.cursors import CursorInvalid, Keyset
 from lk_site.errors import Invalid
-from lk_site.operations import refuses
+from lk_site.operations import needs, refuses
 from lk_site.schemas import Line, PageQuery, StrictSchema, TimeOut, absent
 
 me = Router(tags=["me"])
@@ -88,6 +89,7 @@ def give_consent(request: ActorRequest, payload: ConsentIn) -> Status[Consent]:
 
 
 @agents.get("", response=ColleaguesPage)
+@needs(*WORK_SCOPES)
 @refuses(CursorInvalid)
 def list_agents(request: ActorRequest, query: Query[PageQuery]) -> HttpResponse:
     """List the people of the own agency, in the order they joined LK."""

@@ -1,7 +1,9 @@
 """Tables of `accounts`: who is asking, and the evidence."""
 
+from accounts.models.backups import Backup
 from accounts.models.consents import Consent
 from accounts.models.evidence import (
+    FEED_ACTIONS,
     PLATFORM,
     TIMELINE_ACTIONS,
     Action,
@@ -12,18 +14,33 @@ from accounts.models.evidence import (
     KeyCanary,
 )
 from accounts.models.forms import IdempotencyKey, KeptForm
+from accounts.models.keys import ApiKey, KeySecret, Scope
 from accounts.models.login import Challenge, Counter, Purpose
+from accounts.models.operations import Operation, OperationState
 from accounts.models.outbox import SmsMessage, SmsState
 from accounts.models.people import Agency, Role, Theme, User, UserKind
+from accounts.models.processes import RunningProcess
 from accounts.models.sessions import Session
 from accounts.models.staff import StaffBackupCode, StaffTotp
+from accounts.models.webhooks import (
+    TEST_TYPE,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookOff,
+    WebhookState,
+)
 
 __all__ = [
+    "FEED_ACTIONS",
     "PLATFORM",
+    "TEST_TYPE",
     "TIMELINE_ACTIONS",
     "Action",
     "Agency",
     "AgencyHead",
+    "ApiKey",
+    "Backup",
     "Challenge",
     "ChangeRecord",
     "Consent",
@@ -33,8 +50,13 @@ __all__ = [
     "IdempotencyKey",
     "KeptForm",
     "KeyCanary",
+    "KeySecret",
+    "Operation",
+    "OperationState",
     "Purpose",
     "Role",
+    "RunningProcess",
+    "Scope",
     "Session",
     "SmsMessage",
     "SmsState",
@@ -43,4 +65,9 @@ __all__ = [
     "Theme",
     "User",
     "UserKind",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookOff",
+    "WebhookState",
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.base import new_id
-from lk_site.encryption import EncryptedModel, EncryptedTextField
+from lk_site.encryption import EncryptedModel, EncryptedTextField, KeyedField
 from lk_site.encryption.keys import ring
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLATFORM = UUID(int=0)  # the row of numbers for events of nobody's agency
 CHAIN_FORMAT = b"lk event 1"  # changes with the columns that are chained, or with how they are written
+CHAINED = "events that it chained stand for ever, and verify_audit asks for it"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -68,16 +69,29 @@ class Action(models.TextChoices):
     ROLE_CHANGED = "role.changed", _("changed a role")
     LIMITS_CLEARED = "limits.cleared", _("cleared the counters")
     RANGE_LIFTED = "range.lifted", _("lifted a stopped range")
+    SESSION_CONFIRMED = "session.confirmed", _("confirmed with a code")
+    KEY_MADE = "key.made", _("made a key")
+    KEY_CHANGED = "key.changed", _("changed a key")
+    KEY_ROTATED = "key.rotated", _("gave a key a new secret")
+    KEY_USED = "key.used", _("used a key")
+    KEY_REVOKED = "key.revoked", _("revoked a key")
+    WEBHOOK_ADDED = "webhook.added", _("added a webhook")
+    WEBHOOK_CHANGED = "webhook.changed", _("changed a webhook")
+    WEBHOOK_REMOVED = "webhook.removed", _("removed a webhook")
+    WEBHOOK_SWITCHED_OFF = "webhook.switched_off", _("switched a webhook off")
+    WEBHOOK_SWITCHED_ON = "webhook.switched_on", _("switched a webhook on")
+    WEBHOOK_REPLAYED = "webhook.replayed", _("sent deliveries of a webhook again")
     STAFF_ADDED = "staff.added", _("added a staff user")
     STAFF_CHANGED = "staff.changed", _("changed a staff user")
     STAFF_LOGGED_IN = "staff.logged_in", _("logged in to the admin")
     STAFF_LOGIN_FAILED = "staff.login_failed", _("failed to log in to the admin")
     ADMIN_ACTION = "admin.action", _("acted in the admin")
+    BACKUP_MADE = "backup.made", _("made a backup")
+    BACKUP_VERIFIED = "backup.verified", _("verified a backup")
+    BACKUP_FAILED = "backup.failed", _("a backup failed its check")
+    BACKUP_RESTORED = "backup.restored", _("restored a backup")
     # their services come with later issues; their words are fixed, because evidence is for ever
     EXPORT_MADE = "export.made", _("made an export")
-    KEY_MADE = "key.made", _("made a key")
-    KEY_USED = "key.used", _("used a key")
-    KEY_REVOKED = "key.revoked", _("revoked a key")
     KEYS_ROTATED = "keys.rotated", _("rotated the keys")
     PERSON_ERASED = "person.erased", _("erased a person")
 
@@ -97,6 +111,34 @@ TIMELINE_ACTIONS = (  # the timeline shows these; looks, searches and refusals s
     Action.CLIENT_REVEALED,
     Action.CLIENT_CHANGED,
 )
+FEED_ACTIONS = (  # the change feed and webhooks tell these: whatever changes what a list or a note shows
+    Action.DEAL_CREATED,
+    Action.DEAL_CHANGED,
+    Action.DEAL_MOVED,
+    Action.DEAL_MOVE_UNDONE,
+    Action.DEAL_REOPENED,
+    Action.DEAL_HANDED_OVER,
+    Action.DEAL_TRASHED,
+    Action.DEAL_RESTORED,
+    Action.DEAL_PURGED,
+    Action.NOTE_ADDED,
+    Action.NOTE_EDITED,
+    Action.NOTE_DELETED,
+    Action.CLIENT_CREATED,
+    Action.CLIENT_CHANGED,
+    Action.CLIENT_TRASHED,
+    Action.CLIENT_RESTORED,
+    Action.CLIENT_PURGED,
+    Action.CLIENT_HANDED_OVER,
+    Action.PIPELINE_CHANGED,
+    Action.AGENT_ADDED,
+    Action.AGENT_CHANGED,
+    Action.AGENT_DISABLED,
+    Action.AGENT_ENABLED,
+    Action.ROLE_CHANGED,
+    Action.PROFILE_CHANGED,  # an agent's own name stands on his deals and clients
+)
+OBJECT_WORDS = {"user": "agent", "lostreason": "lost_reason"}  # where programs know a model by another name
 
 
 class AgencyHead(models.Model):
@@ -104,7 +146,7 @@ class AgencyHead(models.Model):
 
     agency_id = models.UUIDField(primary_key=True)
     seq = models.BigIntegerField(default=0)
-    mac = models.BinaryField(max_length=33, default=b"")
+    mac = KeyedField(max_length=33, default=b"", purpose="audit", stays=CHAINED)
     anchored_seq = models.BigIntegerField(default=0)  # the last one that an anchor outside the database holds
 
     def __str__(self) -> str:
@@ -150,8 +192,10 @@ class Event(models.Model):
     version = models.PositiveIntegerField(null=True)  # that the change made
     fields = models.JSONField(default=list)  # names of changed fields, never values
     data = models.JSONField(default=dict)  # codes and keyed digests, never personal data
-    text_digest = models.BinaryField(max_length=33, null=True)  # keyed digest of the text in `EventText`
-    mac = models.BinaryField(max_length=33)
+    text_digest = KeyedField(  # of the text in `EventText`
+        max_length=33, null=True, purpose="digests", stays="events keep the digests of their texts for ever"
+    )
+    mac = KeyedField(max_length=33, purpose="audit", stays=CHAINED)
 
     objects = EventQuerySet.as_manager()
 
@@ -166,10 +210,17 @@ class Event(models.Model):
             models.Index(fields=["actor_id", "-at"], name="event_actor"),
             models.Index(fields=["action", "-at"], name="event_action"),
             models.Index(fields=["-at"], name="event_newest"),
+            models.Index(fields=["agency_id", "-at", "-id"], name="event_of_agency"),
+            models.Index(fields=["agency_id", "action", "-at", "-id"], name="event_of_agency_action"),
         ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.agency_id}/{self.seq}"
+
+    @property
+    def object_word(self) -> str:
+        """What programs call the kind of its object."""
+        return OBJECT_WORDS.get(self.object_type, self.object_type)
 
     def mac_after(self, previous: bytes, key_id: int | None = None) -> bytes:
         """Return the MAC that chains this event to the one before: a key's id, and HMAC-SHA256 over both.

@@ -5,17 +5,19 @@ from django.utils import timezone
 
 from accounts.models.base import new_id
 from accounts.models.people import User
-from lk_site.encryption import EncryptedModel, EncryptedTextField
+from lk_site.encryption import EncryptedModel, EncryptedTextField, KeyedField
+
+FOR_A_DAY = "idempotency keys are deleted after 24 hours"
 
 
 class IdempotencyKey(EncryptedModel):
-    """The answer that a key of one person for one operation got. Written in the transaction of the effect."""
+    """The answer that a key of one actor for one operation got. Written in the transaction of the effect."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    actor_id = models.UUIDField(db_column="user_id")  # a person or a program
     scope = models.CharField(max_length=100)  # method and route
-    key_digest = models.BinaryField(max_length=33)
-    request_digest = models.BinaryField(max_length=33)
+    key_digest = KeyedField(max_length=33, purpose="digests", stays=FOR_A_DAY)
+    request_digest = KeyedField(max_length=33, purpose="digests", stays=FOR_A_DAY)
     status = models.PositiveSmallIntegerField(null=True)  # None while the first one runs
     body = EncryptedTextField(max_length=262_144, null=True)
     headers = models.JSONField(default=dict)
@@ -24,7 +26,7 @@ class IdempotencyKey(EncryptedModel):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint("user", "scope", "key_digest", name="idempotency_key_once")]
+        constraints = [models.UniqueConstraint("actor_id", "scope", "key_digest", name="idempotency_key_once")]
         indexes = [models.Index("created_at", name="idempotency_sweep")]
 
     def __str__(self) -> str:

@@ -10,11 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.base import new_id
-from lk_site.encryption import EncryptedModel, EncryptedQuerySet, EncryptedTextField
+from lk_site.encryption import EncryptedModel, EncryptedQuerySet, EncryptedTextField, KeyedField
+
+CHALLENGE_PHONE = "challenge.phone"  # what the index of a challenge's phone is bound to
 
 
 class Purpose(models.TextChoices):
     LOGIN = "login", _("login")
+    STEP_UP = "step_up", _("confirmation")
 
 
 class ChallengeQuerySet(EncryptedQuerySet["Challenge"]):  # type: ignore[override]
@@ -40,10 +43,12 @@ class Challenge(EncryptedModel):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     token_hash = models.BinaryField(max_length=32, unique=True)  # SHA-256 of the cookie's 128 random bits
     phone = EncryptedTextField(max_length=15)
-    phone_index = models.BinaryField(max_length=33)
+    phone_index = KeyedField(max_length=33, purpose="agent_index", parts=lambda row: (CHALLENGE_PHONE, row.phone))
     purpose = models.CharField(max_length=20, choices=Purpose, default=Purpose.LOGIN)
     device_id = models.UUIDField(null=True)  # of the device cookie, if it knows this phone
-    code_digest = models.BinaryField(max_length=33, null=True)  # None: nothing was sent, nothing opens it
+    code_digest = KeyedField(  # None: nothing was sent, nothing opens it
+        max_length=33, null=True, purpose="codes", stays="digests of codes are deleted after 24 hours"
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     sends = models.PositiveSmallIntegerField(default=0)
     resend_at = models.DateTimeField(default=timezone.now)
@@ -72,7 +77,9 @@ class Challenge(EncryptedModel):
 class Counter(models.Model):
     """How often something named happened to a key (a digest, never the phone itself) in the window that runs."""
 
-    key = models.BinaryField(primary_key=True, max_length=33)  # keyed digest of the name and what is counted
+    key = KeyedField(  # digest of the name and what is counted
+        primary_key=True, max_length=33, purpose="digests", stays="counters are deleted within two days"
+    )
     name = models.CharField(max_length=50)
     count = models.PositiveIntegerField(default=0)
     window_ends_at = models.DateTimeField()

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.base import VersionedModel, new_id
-from lk_site.encryption import EncryptedQuerySet, EncryptedTextField, blind_index, blind_indexes
+from lk_site.encryption import EncryptedQuerySet, EncryptedTextField, KeyedField, blind_index, blind_indexes
+from lk_site.encryption.locks import lock_values
 
 if TYPE_CHECKING:
     from accounts.actor import Actor
@@ -75,6 +76,10 @@ class UserQuerySet(EncryptedQuerySet["User"]):  # type: ignore[override]
         """The agent of this phone (digits with country code), under any index key that is still in use."""
         return self.agents().filter(phone_index__in=blind_indexes("agent_index", AGENT_PHONE, phone))
 
+    def lock_phone(self, phone: str) -> None:
+        """Let one transaction at a time give a phone to somebody while two index keys are in use: then look for it."""
+        lock_values(blind_indexes("agent_index", AGENT_PHONE, phone))
+
     def lock(self, pk: UUID) -> "User":
         """Lock a person, but not his key, as every row that others refer to is locked.
 
@@ -95,7 +100,9 @@ class User(AbstractBaseUser, VersionedModel):
     agency = models.ForeignKey(Agency, models.PROTECT, null=True, related_name="people", verbose_name=_("agency"))
     role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.AGENT)
     phone = EncryptedTextField(_("phone"), max_length=15, null=True)
-    phone_index = models.BinaryField(max_length=33, null=True, editable=False)
+    phone_index = KeyedField(
+        max_length=33, null=True, editable=False, purpose="agent_index", parts=lambda row: (AGENT_PHONE, row.phone)
+    )
     name = EncryptedTextField(_("name"), max_length=100, null=True)  # None until the first login has asked for it
     login = models.CharField(_("login"), max_length=50, null=True, unique=True)  # noqa: DJ001 agents have none
     password = models.CharField(_("password"), max_length=128, blank=True)

@@ -44,6 +44,7 @@ class Session(EncryptedModel):
     seen_at = models.DateTimeField(default=timezone.now)  # written at most once a minute, with idle_until
     idle_until = models.DateTimeField()
     expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)  # when a fresh code last proved the person: see `step_up`
     ended_at = models.DateTimeField(null=True)  # kept a day: a form posted into it is kept for its person
 
     objects = SessionQuerySet.as_manager()  # type: ignore[assignment, misc]

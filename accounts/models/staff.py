@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models.base import new_id
 from accounts.models.people import User
-from lk_site.encryption import EncryptedModel, EncryptedTextField
+from lk_site.encryption import EncryptedModel, EncryptedTextField, KeyedField
 
 
 class StaffTotp(EncryptedModel):
@@ -33,7 +33,11 @@ class StaffBackupCode(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="backup_codes")
-    digest = models.BinaryField(max_length=33)
+    digest = KeyedField(
+        max_length=33,
+        purpose="codes",
+        stays="back-up codes of staff stand until they get new ones: manage.py staff reset-totp LOGIN",
+    )
     used_at = models.DateTimeField(null=True)
 
     class Meta:

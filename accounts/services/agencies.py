@@ -1,5 +1,6 @@
 """Agencies: opened by a first login or by staff, named, closed when their last person leaves."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -9,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
-from accounts.models import Action, Agency, Role, User
+from accounts.models import Action, Agency, Event, Role, User
 from accounts.services.unit_of_work import record, unit_of_work
 from lk_site.errors import Clash, Invalid, InvalidValue
 from lk_site.text import clean_line
@@ -27,6 +28,10 @@ class Work(Protocol):
         """Tell whether an agent has deals or clients, trashed ones included."""
         ...
 
+    def places(self, events: Iterable[Event], *, actor: Actor) -> dict[UUID, tuple[str, str]]:
+        """Return name and address of the deals and clients that these events are about and the actor can open."""
+        ...
+
     def sweep(self, now: datetime) -> None:
         """Purge what has outlived its time."""
 
@@ -38,6 +43,9 @@ class NoWork:
         raise NotImplementedError
 
     def holds_work(self, user_id: UUID) -> bool:
+        raise NotImplementedError
+
+    def places(self, events: Iterable[Event], *, actor: Actor) -> dict[UUID, tuple[str, str]]:
         raise NotImplementedError
 
     def sweep(self, now: datetime) -> None:
@@ -60,6 +68,9 @@ def open_agency_of_one(phone: str, *, actor: Actor) -> User:
 
     `phone` is digits with country code. Of two first logins at once both get the one agent.
     """
+    User.objects.lock_phone(phone)
+    if known := User.objects.with_phone(phone).first():
+        return known
     agency = Agency()
     head = User(agency=agency, role=Role.HEAD)
     head.set_phone(phone)

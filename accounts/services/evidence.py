@@ -1,14 +1,16 @@
 """Asking the evidence whether it is whole, and recording what no service records: refusals and failed logins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
 
 from accounts.actor import Actor
 from accounts.models import Action, AgencyHead, Event, EventText, User
-from accounts.services import limits
+from accounts.services import anchors, limits
 from accounts.services.unit_of_work import TEXT_DIGEST, record, unit_of_work
 from lk_site import addresses
 from lk_site.encryption import Unreadable, blind_indexes
@@ -30,14 +32,22 @@ class Flaw:
         return f"number {self.seq}: {self.what}" + (f" (event {self.event_id})" if self.event_id else "")
 
 
-def verify(agency_id: UUID | None = None) -> Iterator[tuple[UUID, Flaw | None]]:
+def verify(agency_id: UUID | None = None, folders: Iterable[Path] = ()) -> Iterator[tuple[UUID, Flaw | None]]:
     """Check every event of one agency or of all, the platform too, and yield each with its first flaw or None.
 
     It sees an edit, a deletion, a swap, an insertion, a head that does not fit, and a text that is not the recorded
-    one; an erased text is in order. A tail that was cut together with its head shows only against an anchor outside.
+    one; an erased text is in order. A tail that was cut together with its head shows only against the anchors in
+    `folders`. Raises AnchorsBroken, before anything is checked, where their files are not as they were written.
     """
-    for one in [agency_id] if agency_id is not None else agencies_with_evidence():
-        yield one, first_flaw(one)
+    stated = dict(AgencyHead.objects.values_list("agency_id", "anchored_seq"))  # read first: files only grow
+    folders = list(folders)
+    anchored = anchors.read(folders)
+    for one in [agency_id] if agency_id is not None else sorted({*agencies_with_evidence(), *anchored}):
+        numbers = anchored.get(one, {})
+        flaw = first_flaw(one, numbers)
+        if flaw is None and folders and stated.get(one, 0) > max(numbers, default=0):
+            flaw = Flaw(one, stated[one], "the anchor of it is missing from the files")
+        yield one, flaw
 
 
 def agencies_with_evidence() -> list[UUID]:
@@ -46,8 +56,11 @@ def agencies_with_evidence() -> list[UUID]:
     return sorted({*heads, *Event.objects.order_by().values_list("agency_id", flat=True).distinct()})
 
 
-def first_flaw(agency_id: UUID) -> Flaw | None:
-    """Return the first flaw of an agency's events, reading them in order and never all at once."""
+def first_flaw(agency_id: UUID, anchored: Mapping[int, bytes] = MappingProxyType({})) -> Flaw | None:
+    """Return the first flaw of an agency's events, reading them in order and never all at once.
+
+    `anchored` has the MACs of some of them, by number, as they stood when they were anchored.
+    """
     head_seq, head_mac, last_seq = ends_of(agency_id)
     expected, previous = 0, b""
     for batch in batches_of(agency_id, head_seq):
@@ -57,11 +70,22 @@ def first_flaw(agency_id: UUID) -> Flaw | None:
             if what := flaw_of(event, expected, previous, texts.get(event.id)):
                 return Flaw(agency_id, min(expected, event.seq), what, event.id)
             previous = bytes(event.mac)
+            if anchored.get(expected, previous) != previous:
+                return Flaw(agency_id, expected, "the event is not the one that was anchored", event.id)
     if expected < head_seq:
         return Flaw(agency_id, expected + 1, "the event is missing")
     if previous != head_mac:
         return Flaw(agency_id, head_seq, "the head does not fit the last event")
-    return Flaw(agency_id, head_seq + 1, "an event stands after the head") if last_seq > head_seq else None
+    if last_seq > head_seq:
+        return Flaw(agency_id, head_seq + 1, "an event stands after the head")
+    return cut_tail(agency_id, head_seq, anchored)
+
+
+def cut_tail(agency_id: UUID, head_seq: int, anchored: Mapping[int, bytes]) -> Flaw | None:
+    newest = max(anchored, default=0)
+    if newest <= head_seq:
+        return None
+    return Flaw(agency_id, head_seq + 1, f"the event is missing, and the head goes back: {newest} was anchored")
 
 
 def ends_of(agency_id: UUID) -> tuple[int, bytes, int]:
@@ -122,7 +146,7 @@ def refused(actor: Actor, object_type: str, object_id: UUID) -> Event | None:
 
     Call it once the refused transaction has ended: inside of it the record would be rolled back too.
     """
-    if not limits.take("evidence.refusals.object", str(actor.user_id), object_type, object_id):
+    if not limits.take("evidence.refusals.object", str(actor.id), object_type, object_id):
         return None
     event = record(actor, Action.ACCESS_REFUSED)
     event.object_type, event.object_id = object_type, object_id

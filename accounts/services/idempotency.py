@@ -23,11 +23,12 @@ from accounts.models.base import new_id
 from accounts.services.unit_of_work import unit_of_work
 from lk_site import hot_writes
 from lk_site.encryption import blind_index, blind_indexes
+from lk_site.encryption.locks import lock_values
 from lk_site.errors import Clash, DomainError, NotAllowed
 
 KEY, REQUEST = "idempotency.key", "idempotency.request"
 RETRY_AFTER_S = 1
-INSERTED = ("id", "user", "scope", "key_digest", "request_digest", "created_at")  # in the order of the model
+INSERTED = ("id", "actor_id", "scope", "key_digest", "request_digest", "created_at")  # in the order of the model
 
 # PostgreSQL: wait for the first one no longer than we may, and take the patience back once the key is ours.
 INSERT_POSTGRESQL = """
@@ -91,19 +92,17 @@ def answer_once(scope: str, key: str, request: bytes, *, actor: Actor, effect: C
     `scope` is method and route, `request` what must be the same again. What `effect` raises undoes the key too. Raises
     KeyReused for another request, KeyInProgress if the first one runs longer than we wait, NotAllowed for nobody.
     """
-    if actor.user_id is None:
+    if actor.id is None:
         raise NotAllowed
-    if found := under_older_digest(scope, key, actor.user_id):
-        return replay(found, request)
     row = IdempotencyKey(
         id=new_id(),
-        user_id=actor.user_id,
+        actor_id=actor.id,
         scope=scope,
         key_digest=blind_index("digests", KEY, key),
         request_digest=blind_index("digests", REQUEST, request),
     )
     with patience(), unit_of_work():
-        first = insert_or_find(row)
+        first = under_older_digest(row, key) or insert_or_find(row)
         if first is None:
             return keep(row, effect())
     return replay(first, request)
@@ -126,19 +125,23 @@ def once(scope: str, form_key: str, text: bytes, *, actor: Actor, effect: Callab
         raise FormAlreadyUsed(reused.answer.body, reused.answer.object_id) from reused
 
 
-def under_older_digest(scope: str, key: str, user_id: UUID) -> IdempotencyKey | None:
-    """Return the row of a key that was written before the digests got a new key."""
+def under_older_digest(row: IdempotencyKey, key: str) -> IdempotencyKey | None:
+    """Return the row of a key that was written under any of several digest keys, which other processes may write with.
+
+    Who asks with the same key meanwhile waits, as he waits at the unique index where there is one digest key.
+    """
     digests = blind_indexes("digests", KEY, key)
     if len(digests) == 1:
         return None
-    rows = IdempotencyKey.objects.filter(user_id=user_id, scope=scope, key_digest__in=digests)
+    lock_values(digests, wait_ms=wait_ms())
+    rows = IdempotencyKey.objects.filter(actor_id=row.actor_id, scope=row.scope, key_digest__in=digests)
     return rows.filter(created_at__gte=kept_since()).first()
 
 
 def insert_or_find(row: IdempotencyKey) -> IdempotencyKey | None:
     """Insert the row of a key and return None, or return the one that was first; one kept long enough makes way."""
     while not insert(row):
-        same = IdempotencyKey.objects.filter(user_id=row.user_id, scope=row.scope, key_digest=row.key_digest)
+        same = IdempotencyKey.objects.filter(actor_id=row.actor_id, scope=row.scope, key_digest=row.key_digest)
         first = same.first()
         if first and first.created_at >= kept_since():
             return first

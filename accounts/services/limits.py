@@ -19,7 +19,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Counter
-from lk_site.encryption import blind_index
+from lk_site import metrics
+from lk_site.encryption import blind_indexes
+from lk_site.encryption.locks import lock_values
 from lk_site.errors import LimitReached
 
 Part = str | bytes | UUID
@@ -98,8 +100,9 @@ class Use(NamedTuple):
     factor: int = 1
 
     @property
-    def key(self) -> bytes:
-        return digest(self.name, *self.key_parts)
+    def keys(self) -> list[bytes]:
+        """Its keys under every digest key in use, the one that is written first."""
+        return blind_indexes("digests", "limit", self.name, *self.key_parts)
 
     @property
     def limit(self) -> int:
@@ -122,10 +125,12 @@ def take_all(uses: Iterable[Use], *, now: datetime | None = None) -> Taken | Ref
     The refusal names the limit that makes its caller wait longest.
     """
     now = now or timezone.now()
-    in_order = sorted(((use, use.key) for use in uses), key=lambda pair: (pair[0].name, pair[1]))
-    if not in_order:
+    keys = [(use, use.keys) for use in uses]
+    if not keys:
         raise ValueError("no limit to take")
+    in_order = sorted(((use, mine[0]) for use, mine in keys), key=lambda pair: (pair[0].name, pair[1]))
     with transaction.atomic(savepoint=False):
+        carry_over([mine for _, mine in keys])
         counts = run_take(in_order, now)
         if len(counts) == len(in_order):
             return Taken(left=min(use.limit - counts[key] for use, key in in_order))
@@ -147,17 +152,18 @@ def run_take(uses: Sequence[tuple[Use, bytes]], now: datetime) -> dict[bytes, in
     return {bytes(key): count for key, count in execute(sql, params)}
 
 
+@transaction.atomic(savepoint=False)
 def take_try(name: str, *key_parts: Part, now: datetime | None = None) -> Taken | Refused:
     """Count one try before it is looked at; the last one within the limit blocks the key, each time twice as long.
 
     Call `clear` when the try succeeds. A key that stayed free as long as the longest block starts again with the
     shortest: whoever waits for that is already as slow as the longest block makes him.
     """
-    now, use = now or timezone.now(), Use(name, key_parts)
+    now, use, key = now or timezone.now(), Use(name, key_parts), digest(name, *key_parts)
     lengths = block_lengths()
     sql = TRY.format(is_last=IS_LAST_TRY, level=LEVEL, blocks=by_level(LEVEL, "block", len(lengths)))
     params = {
-        "key": use.key,
+        "key": key,
         "name": name,
         "limit": use.limit,
         "now": as_param(now),
@@ -167,7 +173,7 @@ def take_try(name: str, *key_parts: Part, now: datetime | None = None) -> Taken 
     }
     rows = execute(sql, params)
     if not rows:
-        return refusal(name, use.key, now)
+        return refusal(name, key, now)
     count, blocked_until = rows[0]
     return Taken(left=use.limit - count if count else 0, next_at=as_time(blocked_until) if not count else None)
 
@@ -180,6 +186,7 @@ def block_lengths() -> list[timedelta]:
     return lengths
 
 
+@transaction.atomic(savepoint=False)
 def space(
     name: str, *key_parts: Part, steps: Sequence[int], forget_after: int, now: datetime | None = None
 ) -> Taken | Refused:
@@ -234,7 +241,28 @@ def clear_all() -> int:
 
 
 def digest(name: str, *key_parts: Part) -> bytes:
-    return blind_index("digests", "limit", name, *key_parts)
+    """Return the key of a counter, once a counter under another digest key has been carried over to it."""
+    keys = Use(name, key_parts).keys
+    carry_over([keys])
+    return keys[0]
+
+
+def carry_over(counters: Iterable[list[bytes]]) -> None:
+    """Let each counter stand under the first of its keys, under whichever it was counted.
+
+    With two digest keys in use, no process may begin anew what another one has counted under the other key.
+    """
+    first_of = {other: keys[0] for keys in counters for other in keys[1:]}
+    if not first_of:
+        return
+    lock_values({*first_of, *first_of.values()})
+    for counter in Counter.objects.filter(pk__in=first_of):
+        moved = Counter.objects.filter(pk=counter.pk)
+        key = first_of[bytes(counter.pk)]
+        if Counter.objects.filter(pk=key).exists():
+            moved.delete()
+        else:
+            moved.update(key=key)
 
 
 def blocks(counter: Counter, now: datetime) -> bool:
@@ -243,6 +271,7 @@ def blocks(counter: Counter, now: datetime) -> bool:
 
 def refusal(name: str, key: bytes, now: datetime) -> Refused:
     """Return how long a refused key waits: for its block, or else for the end of its window."""
+    metrics.LIMITS_HIT.add(name)
     counter = Counter.objects.filter(pk=key).first()
     if counter is None:  # cleared since
         return Refused(name, 1)

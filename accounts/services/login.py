@@ -18,15 +18,16 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actor import Actor
 from accounts.models import Action, Challenge, Purpose, Session, User
 from accounts.models.base import hash_of
+from accounts.models.login import CHALLENGE_PHONE
 from accounts.services import agencies, codes, devices, evidence, login_limits, outbox, sessions
 from accounts.services.limits import Refused
 from accounts.services.login_limits import Asker
 from accounts.services.unit_of_work import unit_of_work
+from lk_site import metrics
 from lk_site.encryption import Unreadable, blind_index, blind_indexes
 from lk_site.errors import DomainError
 
 TOKEN_BYTES = 16  # security.md 1.1: 128 bits
-PHONE_LABEL = "challenge.phone"
 KEPT_FOR = timedelta(hours=24)  # 1.1: digests of codes are deleted after a day
 
 
@@ -68,31 +69,34 @@ class OpenChallenge:
     resend_after_s: int
 
 
-def send_code(phone: str, *, challenge_token: str, device_cookie: str, actor: Actor) -> SentCode:
+def send_code(
+    phone: str, *, challenge_token: str, device_cookie: str, actor: Actor, purpose: Purpose = Purpose.LOGIN
+) -> SentCode:
     """Let a code be sent to a phone (digits with country code), unless rules or limits say no; the answer is the same.
 
     `challenge_token` and `device_cookie` are the browser's cookies, empty where it has none. No SMS leaves before the
     worker takes it from the outbox.
     """
-    asker = Asker(phone, devices.device_of(device_cookie, phone), actor.address)
+    is_own = purpose == Purpose.STEP_UP  # to log in, who is signed in may name any phone
+    asker = Asker(phone, devices.device_of(device_cookie, phone), actor.address, is_own=is_own)
     with transaction.atomic():
-        challenge, token = challenge_for(asker, challenge_token)
+        challenge, token = challenge_for(asker, challenge_token, purpose)
         refused = None if challenge.resend_at > timezone.now() else ask(challenge, asker)
     told = refused is not None and is_told(asker, refused)
     return SentCode(token, login_limits.wait_of(challenge.resend_at), told_to_wait=told)
 
 
-def challenge_for(asker: Asker, token: str) -> tuple[Challenge, str]:
+def challenge_for(asker: Asker, token: str, purpose: Purpose) -> tuple[Challenge, str]:
     """Return the browser's challenge for this phone, locked, or a new one not yet saved; and its token."""
     found = Challenge.objects.of_token(hash_of(token)).select_for_update().first() if token else None
-    if found and found.used_at is None and found.device_id == asker.device_id and is_for(found, asker.phone):
+    if found and found.used_at is None and found.device_id == asker.device_id and is_for(found, asker.phone, purpose):
         return found, token
     now, token = timezone.now(), secrets.token_urlsafe(TOKEN_BYTES)
     challenge = Challenge(
         token_hash=hash_of(token),
         phone=asker.phone,
-        phone_index=blind_index("agent_index", PHONE_LABEL, asker.phone),
-        purpose=Purpose.LOGIN,
+        phone_index=blind_index("agent_index", CHALLENGE_PHONE, asker.phone),
+        purpose=purpose,
         device_id=asker.device_id,
         resend_at=now,
         created_at=now,
@@ -106,6 +110,7 @@ def ask(challenge: Challenge, asker: Asker) -> Refused | None:
     steps = login_limits.spacing_steps()
     wait = steps[min(challenge.sends, len(steps) - 1)]
     refused = refusal_to_send(challenge, asker)
+    metrics.CODES.add(challenge.purpose, "queued" if refused is None else "withheld")
     if refused is None:
         put_new_code(challenge, asker)
     elif is_told(asker, refused):
@@ -117,8 +122,8 @@ def ask(challenge: Challenge, asker: Asker) -> Refused | None:
 
 
 def is_told(asker: Asker, refused: Refused) -> bool:
-    """Return whether this browser may know that a limit is reached: the phone has used it before."""
-    return asker.device_id is not None and refused.retry_after > 0
+    """Return whether this browser may know that a limit is reached: the phone is its person's own, or has used it."""
+    return (asker.device_id is not None or asker.is_own) and refused.retry_after > 0
 
 
 def refusal_to_send(challenge: Challenge, asker: Asker) -> Refused | None:
@@ -147,9 +152,9 @@ def put_new_code(challenge: Challenge, asker: Asker) -> None:
     )
 
 
-def open_challenge(challenge_token: str) -> OpenChallenge | None:
+def open_challenge(challenge_token: str, purpose: Purpose = Purpose.LOGIN) -> OpenChallenge | None:
     """Return what the page of the code shows, or None where this browser has asked for no code."""
-    mine = Challenge.objects.of_token(hash_of(challenge_token)).filter(used_at=None)
+    mine = Challenge.objects.of_token(hash_of(challenge_token)).filter(used_at=None, purpose=purpose)
     found = mine.first() if challenge_token else None
     if found is None or isinstance(found.phone, Unreadable):
         return None
@@ -176,9 +181,8 @@ def try_code(
     phone: str, code: str, *, challenge_token: str, own_device: bool, browser: str, actor: Actor
 ) -> LoggedIn | None:
     """Look at a code once, count it, and return None for a refusal: the count commits with it."""
-    challenge = claim_look(challenge_token, phone)
-    if challenge is None or not opens(challenge, phone, code, actor):
-        note_failure(phone, actor)
+    challenge = prove(phone, code, challenge_token=challenge_token, purpose=Purpose.LOGIN, actor=actor)
+    if challenge is None:
         return None
     agent = agent_of(phone, actor=actor)
     if agent is None:
@@ -186,6 +190,17 @@ def try_code(
         return None
     opened = sessions.open_session(agent, own_device=own_device, browser=browser, actor=actor)
     return LoggedIn(agent, opened.row, opened.key, devices.cookie_of(challenge.device_id or uuid4(), phone))
+
+
+def prove(phone: str, code: str, *, challenge_token: str, purpose: Purpose, actor: Actor) -> Challenge | None:
+    """Return the challenge whose code this is, used up now, or None for a failure, which is recorded."""
+    challenge = claim_look(challenge_token, phone, purpose)
+    if challenge is not None and opens(challenge, phone, code, actor):
+        metrics.CODES.add(purpose, "verified")
+        return challenge
+    metrics.CODES.add(purpose, "refused")
+    note_failure(phone, actor)
+    return None
 
 
 def opens(challenge: Challenge, phone: str, code: str, actor: Actor) -> bool:
@@ -200,14 +215,12 @@ def opens(challenge: Challenge, phone: str, code: str, actor: Actor) -> bool:
     return True
 
 
-def claim_look(token: str, phone: str) -> Challenge | None:
+def claim_look(token: str, phone: str, purpose: Purpose) -> Challenge | None:
     """Take one of the five looks at the code of an open challenge for this phone and return it locked, or None.
 
     One conditional UPDATE: 200 parallel guesses get exactly five looks, and a used code none.
     """
-    mine = Challenge.objects.of_token(hash_of(token)).filter(
-        phone_index__in=phone_indexes(phone), purpose=Purpose.LOGIN
-    )
+    mine = Challenge.objects.of_token(hash_of(token)).filter(phone_index__in=phone_indexes(phone), purpose=purpose)
     with_looks = mine.open(timezone.now()).filter(attempts__lt=settings.CODE_TRIES)
     if not with_looks.update(attempts=F("attempts") + 1):
         return None
@@ -236,9 +249,9 @@ def sweep(now: datetime) -> None:
     Challenge.objects.filter(expires_at__lt=now - KEPT_FOR + settings.CODE_LIFE).delete()
 
 
-def is_for(challenge: Challenge, phone: str) -> bool:
-    return bytes(challenge.phone_index) in phone_indexes(phone)
+def is_for(challenge: Challenge, phone: str, purpose: Purpose) -> bool:
+    return challenge.purpose == purpose and bytes(challenge.phone_index) in phone_indexes(phone)
 
 
 def phone_indexes(phone: str) -> list[bytes]:
-    return blind_indexes("agent_index", PHONE_LABEL, phone)
+    return blind_indexes("agent_index", CHALLENGE_PHONE, phone)

@@ -33,6 +33,7 @@ class Asker:
     phone: str
     device_id: UUID | None
     address: str | None
+    is_own: bool = False  # the phone of who is signed in and asks: he may know of its limits
 
     @property
     def subject(self) -> tuple[str, str | UUID]:

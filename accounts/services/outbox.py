@@ -18,6 +18,7 @@ from accounts.actor import Actor
 from accounts.gateways import Delivery, DeliveryReport, Gateway, OutgoingSms, Refused, Sent, TryAgain
 from accounts.models import Action, SmsMessage, SmsState, User
 from accounts.services.unit_of_work import record, unit_of_work
+from lk_site import metrics, tracing
 from lk_site.encryption import Unreadable
 
 BATCH = 10  # sent side by side, so one that hangs holds up none
@@ -97,7 +98,8 @@ def tried(gateway: Gateway, sms: OutgoingSms | None) -> Outcome:
     if sms is None:
         return Refused(0)
     try:
-        return gateway.send(sms)
+        with tracing.outgoing_span("sms"):
+            return gateway.send(sms)
     except (TryAgain, Refused) as outcome:
         return outcome
 
@@ -106,10 +108,12 @@ def settle(sms: SmsMessage, outcome: Outcome) -> None:
     """Write down what came of a try, if the lease is still this worker's."""
     if isinstance(outcome, Sent):
         settle_sent(sms, outcome)
+        metrics.SMS.add("sent")
     elif isinstance(outcome, Refused) or sms.attempts >= ATTEMPTS_AT_MOST:
         settle_failed(sms, outcome.status)
     else:
         put_off(sms, outcome.status)
+        metrics.SMS.add("put_off")
 
 
 @unit_of_work
@@ -134,6 +138,7 @@ def settle_failed(sms: SmsMessage, status: int | None) -> None:
     """Give a message up for good: its text is erased."""
     waiting = SmsMessage.objects.queued().filter(pk=sms.pk, lease=sms.lease)
     if waiting.update(**given_up(status)):
+        metrics.SMS.add("failed")
         record_outcome(Action.SMS_FAILED, sms, status)
 
 

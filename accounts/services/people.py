@@ -53,6 +53,7 @@ def add_agent(agency_id: UUID, *, phone: str, name: str, role: str, actor: Actor
 
 def lock_for_adding(agency_id: UUID, phone: str) -> tuple[Agency, User | None]:
     """Lock the agency, and with it the agent who has this phone and his agency, in ascending order of ids."""
+    User.objects.lock_phone(phone)
     known = User.objects.with_phone(phone).first()
     ids = {agency_id, known.agency_id or agency_id} if known else {agency_id}
     locked = {
@@ -121,7 +122,10 @@ def rename_agent(user_id: UUID, name: str, *, actor: Actor) -> User:
 
 @unit_of_work
 def disable_agent(user_id: UUID, *, actor: Actor) -> User:
-    """Shut an agent out: sessions end at once, and no code opens another. Raises LastHead, User.DoesNotExist."""
+    """Shut an agent out: sessions end at once, and no code opens another. Raises LastHead, User.DoesNotExist.
+
+    Keys of programs are the agency's and go on; who heads it is told of those that he made: `keys.makers_who_left`.
+    """
     must_be_staff(actor)
     agent = lock_person(user_id)
     if not agent.is_active:

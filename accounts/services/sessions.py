@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import Action, Session, User
+from accounts.models.base import hash_of
 from accounts.models.sessions import SessionQuerySet
 from accounts.services.session_store import new_key, new_row
 from accounts.services.unit_of_work import record, unit_of_work
+from lk_site import metrics
 
 BROWSER_AT_MOST = Session._meta.get_field("browser").max_length or 0
 KEPT_FOR = timedelta(days=1)  # security.md 2.8: an ended row is kept a day, unusable
@@ -40,6 +42,23 @@ def open_session(user: User, *, own_device: bool, browser: str, actor: Actor) ->
         Session.objects.of(user.pk).live(timezone.now()).order_by("-created_at", "-id")[settings.SESSIONS_AT_MOST :]
     )
     end(list(too_many), "too_many", actor=now_in, agency_id=user.agency_id)
+    metrics.SESSIONS_OPENED.add()
+    return OpenSession(key, row)
+
+
+@unit_of_work
+def confirm(*, actor: Actor) -> OpenSession:
+    """Write that the actor's session was proved by a code just now, and give it a new id. Raises Session.DoesNotExist.
+
+    Whoever had the old id, had he stolen it, is out.
+    """
+    if actor.session_id is None:
+        raise Session.DoesNotExist
+    row = own_sessions(actor).filter(pk=actor.session_id).select_related("user").select_for_update(of=("self",)).get()
+    key = new_key()
+    row.key_hash, row.confirmed_at = hash_of(key), timezone.now()
+    row.save(update_fields=["key_hash", "confirmed_at"])
+    record(actor, Action.SESSION_CONFIRMED, row)
     return OpenSession(key, row)
 
 

@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from accounts.models import Counter
-from accounts.services import agencies, idempotency, kept_forms, login, outbox, sessions
+from accounts.services import (
+    agencies,
+    idempotency,
+    kept_forms,
+    login,
+    operations,
+    outbox,
+    processes,
+    sessions,
+    webhook_delivery,
+)
 
 COUNTERS_KEPT_FOR = timedelta(days=1)  # longer than the longest lock, whose level a counter remembers
 
@@ -35,6 +45,9 @@ SWEEPS: tuple[Callable[[datetime], None], ...] = (
     sessions.sweep,
     kept_forms.sweep,
     idempotency.sweep,
+    operations.sweep,
+    webhook_delivery.sweep,
+    processes.sweep,
     sweep_counters,
     sweep_work,
 )

@@ -201,7 +201,7 @@ def version_made(action: Action, obj: models.Model | None, changed: list[str]) -
 def who(actor: Actor) -> dict[str, object]:
     return {
         "actor_kind": actor.kind.value,
-        "actor_id": actor.user_id,
+        "actor_id": actor.id,
         "address": actor.address and str(ip_address(actor.address)),
         "request_id": actor.request_id,
     }

@@ -10,7 +10,10 @@ from django.test import Client as Browser
 
 from accounts.admin import site
 from accounts.models import Action, Agency, Event, EventText, Role, Session, SmsMessage, User
+from accounts.services import keys
+from accounts.services.keys import ShownKey
 from accounts.tests.people import PASSWORD, make_agency, make_agent, make_staff, sign_in, totp_code
+from accounts.tests.programs import make_key, program
 
 pytestmark = pytest.mark.django_db
 NAME, PHONE = "Евлампия Неповторимая", "79161230987"
@@ -327,3 +330,40 @@ def test_pages_of_the_admin_are_strict_about_what_they_load(admin: Browser) -> N
 def test_the_admin_speaks_english_too(admin: Browser) -> None:
     admin.post("/language/", {"language": "en", "next": "/admin/"})
     assert "Agencies" in shown(admin, "/admin/")
+
+
+# --- keys of programs ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def key(anna: User) -> ShownKey:
+    """A key that the head of Anna's agency has made."""
+    return make_key(User.objects.get(role=Role.HEAD), ["deals:read"], name="Бухгалтерия")
+
+
+def test_staff_see_keys_and_no_token(admin: Browser, key: ShownKey) -> None:
+    text = shown(admin, "/admin/accounts/apikey/") + shown(admin, page_of(key.key))
+    for told in ("Бухгалтерия", "Ключ", "deals:read", key.token[:18]):
+        assert told in text, told
+    assert key.token[18:-6] not in text
+
+
+def test_staff_find_a_leaked_key_without_the_token_in_an_address_and_end_it(admin: Browser, key: ShownKey) -> None:
+    found = admin.post("/admin/accounts/apikey/find/", {"token": f" {key.token} "})
+    assert found["Location"] == page_of(key.key)
+    assert last_event(Action.ADMIN_ACTION).data == {"what": "key.searched", "found": True}
+    assert admin.post(page_of(key.key, "revoke")).status_code == 302
+    assert keys.key_of_token(key.token) is None
+    event = last_event(Action.KEY_REVOKED)
+    assert (event.actor_kind, event.agency_id, event.object_id) == ("staff", key.key.agency_id, key.key.pk)
+    assert admin.post(page_of(key.key, "revoke")).status_code == 404, "it has ended"
+
+
+@pytest.mark.parametrize("typed", ["", "lk_live_", "lk_live_\x00", "lk_live_" + "a" * 46, "Бухгалтерия", "x" * 101])
+def test_what_begins_no_key_finds_none(admin: Browser, key: ShownKey, typed: str) -> None:
+    assert admin.post("/admin/accounts/apikey/find/", {"token": typed}).status_code == 422
+
+
+def test_the_audit_leads_to_the_key_that_did_it(admin: Browser, key: ShownKey) -> None:
+    program(key.token).get("/api/v1/key")
+    assert page_of(key.key) in shown(admin, f"/admin/accounts/event/?actor={key.key.pk}")

@@ -140,7 +140,9 @@ def test_counters_are_deleted_long_after_they_matter(clock):
 
 @pytest.mark.django_db
 def test_idempotency_keys_are_deleted_after_a_day(clock):
-    key = IdempotencyKey(user=make_agent(), scope="x", key_digest=b"x", request_digest=b"x", created_at=clock.now)
+    key = IdempotencyKey(
+        actor_id=make_agent().pk, scope="x", key_digest=b"x", request_digest=b"x", created_at=clock.now
+    )
     key.save(force_insert=True)
     clock.forward(hours=23)
     sweeps.run(timezone.now())
@@ -157,7 +159,7 @@ def test_a_fault_is_logged_without_its_message_and_the_worker_goes_on(caplog, fa
         raise fault
 
     command, tray = worker.Command(), Tray()
-    assert command.turn_or_recover(tray, [worker.Chore(60, break_down)]) == worker.AFTER_FAULT_S
+    assert command.turn_or_recover(tray, [worker.Chore("breaks", 60, break_down)]) == worker.AFTER_FAULT_S
     (line,) = [JsonFormatter().format(record) for record in caplog.records]
     assert type(fault).__name__ in line
     assert "79161234567" not in line

@@ -1,6 +1,5 @@
 """Pages that say no."""
 
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
@@ -8,11 +7,9 @@ from django.shortcuts import render
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.views.decorators.csrf import requires_csrf_token
 
-from accounts import cookies
 from accounts.actor import ActorRequest
-from accounts.kept_middleware import is_for_a_person, is_from_our_page, page_of_form, typed_values
-from accounts.models import User
-from accounts.services import consents, kept_forms
+from accounts.kept_middleware import is_for_a_person, is_from_our_page, keep_unsent, page_of_form, typed_values
+from accounts.services import consents
 from accounts.services.kept_forms import Values
 from lk_site import addresses
 from lk_site.errors import DomainError
@@ -54,16 +51,13 @@ def shown_again(request: ActorRequest) -> HttpResponseBase | None:
     values = typed_values(request)
     if not values or consents.is_blocked(user, "GET"):
         return None
-    return sent_to_page(request, values, user) if is_fragment(request) else page_with(request, values)
+    return sent_to_page(request) if is_fragment(request) else page_with(request, values)
 
 
-def sent_to_page(request: ActorRequest, values: Values, user: User) -> HttpResponse:
+def sent_to_page(request: ActorRequest) -> HttpResponse:
     """Keep the form and send the browser to its page: a page does not fit into a fragment."""
-    page = page_of_form(request)
-    token = request.COOKIES.get(settings.KEPT_COOKIE_NAME, "")
-    response = HttpResponse(status=403, headers={"HX-Redirect": page})
-    if kept := kept_forms.keep(values, user_id=user.pk, token=token, path=request.path, page=page):
-        cookies.put(response, settings.KEPT_COOKIE_NAME, kept, settings.KEPT_FORM_LIFE)
+    response = HttpResponse(status=403, headers={"HX-Redirect": page_of_form(request)})
+    keep_unsent(request, response)
     return response
 
 

@@ -11,7 +11,7 @@ from accounts.actor import ActorRequest
 from accounts.kept_middleware import kept_initial
 from accounts.models import User
 from accounts.profile_forms import ProfileForm
-from accounts.services import profile, sessions
+from accounts.services import profile, sessions, webhooks
 from lk_site.flashes import flash
 from lk_site.formats import mask_phone
 
@@ -45,6 +45,7 @@ def more(request: ActorRequest) -> HttpResponse:
         "phone_masked": mask_phone(user.phone or ""),
         "agency_name": user.agency.name if user.agency else "",
         "device_count": len(sessions.devices_of(request.actor)),
+        "stopped_webhooks": webhooks.stopped_count(request.actor),
         "theme": user.theme,
     }
     return render(request, "accounts/more.html", context)

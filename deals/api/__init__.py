@@ -2,11 +2,14 @@
 
 from ninja import Router
 
-from deals.api import clients, deals, pipelines, timeline
+from deals.api import bulk, changes, clients, deals, lookups, pipelines, timeline
 
 routers: list[tuple[str, Router]] = [  # (prefix, router)
     ("/pipelines", pipelines.router),
     ("/deals", deals.router),
     ("/deals", timeline.router),
     ("/clients", clients.router),
+    ("", bulk.router),
+    ("/changes", changes.router),
+    ("/lookups", lookups.router),
 ]

@@ -7,12 +7,14 @@ from ninja import Body, Query, Router, Status
 
 from accounts.actor import ActorRequest
 from accounts.api.idempotent import idempotent
-from deals.api.queries import ClientQuery
+from accounts.models import Scope
+from deals.api.queries import ClientQuery, ClientSelection
 from deals.api.schemas import ClientIn, ClientOut, ClientPage, ClientPatch, RevealIn, RevealOut
-from deals.api.shown import client_item, client_out
+from deals.api.selected import SelectedClient, SelectedClients, asked_by, selected_items, selected_row
+from deals.api.shown import client_item, client_out, client_shown
 from deals.models import Client
 from deals.services import client_listing, clients, looks
-from deals.services.client_listing import NEWEST_DEAL_FIRST
+from deals.services.client_listing import ORDERS
 from deals.services.clients import ClientExists, ClientHasDeals
 from deals.services.queries import QueryTooShort
 from lk_site.answers import Ready
@@ -20,24 +22,29 @@ from lk_site.cursors import CursorInvalid
 from lk_site.encryption.cells import ValueUnreadable
 from lk_site.errors import Invalid, LimitReached, NotAllowed, Stale, VersionRequired
 from lk_site.etags import etagged, if_match
-from lk_site.operations import counts_as_search, refuses
+from lk_site.operations import counts_as_search, needs, refuses
+from lk_site.selection import NotAmongFields
 
 CHANGES = (NotAllowed, VersionRequired, Stale)
 
 router = Router(tags=["clients"])
 
 
-@router.get("/", response=ClientPage)
-@refuses(CursorInvalid, QueryTooShort)
+@router.get("/", response=ClientPage | SelectedClients)
+@needs(Scope.CLIENTS_READ)
+@refuses(CursorInvalid, QueryTooShort, NotAmongFields)
 @counts_as_search("q", "client_phone")
 def list_clients(request: ActorRequest, query: Query[ClientQuery]) -> HttpResponse:
-    """List clients, those with the newest deal first."""
-    after = NEWEST_DEAL_FIRST.position(request, query.cursor)
+    """List clients, those with the newest deal first unless `order` says otherwise."""
+    order, asked = ORDERS[query.order], asked_by(request.actor, query)
+    after = order.position(request, query.cursor)
     page = client_listing.list_clients(query.asked(), actor=request.actor, limit=query.limit, after=after)
-    return NEWEST_DEAL_FIRST.answer_up_to(request, [client_item(row) for row in page.rows], page.last)
+    items = selected_items([client_item(row) for row in page.rows], asked, actor=request.actor)
+    return order.answer_up_to(request, items, page.last)
 
 
 @router.post("/", response={201: ClientOut})
+@needs(Scope.CLIENTS_WRITE)
 @refuses(ClientExists, Invalid)
 @idempotent(Client)
 @etagged
@@ -48,14 +55,20 @@ def create_client(request: ActorRequest, payload: ClientIn, response: HttpRespon
     return Status(201, client_out(client, actor=request.actor, typed=payload.phones))
 
 
-@router.get("/{uuid:client_id}", response=ClientOut)
+@router.get("/{uuid:client_id}", response=ClientOut | SelectedClient)
+@needs(Scope.CLIENTS_READ)
+@refuses(NotAmongFields)
 @etagged
-def get_client(request: ActorRequest, client_id: UUID) -> Ready:
+def get_client(request: ActorRequest, client_id: UUID, query: Query[ClientSelection]) -> Ready:
     """Return a client. To the own agent the numbers are shown, and that is recorded."""
-    return shown(request, Client.objects.visible_to(request.actor).whole().get(pk=client_id))
+    asked = asked_by(request.actor, query)
+    client = Client.objects.visible_to(request.actor).whole().get(pk=client_id)
+    row = shown(request, client) if asked.shows("phones") else client_shown(client, is_open=False)
+    return selected_row(row, asked, actor=request.actor)
 
 
 @router.patch("/{uuid:client_id}", response=ClientOut)
+@needs(Scope.CLIENTS_WRITE)
 @refuses(ClientExists, Invalid, ValueUnreadable, *CHANGES)
 @idempotent(Client)
 @etagged
@@ -66,6 +79,7 @@ def edit_client(request: ActorRequest, client_id: UUID, payload: ClientPatch) ->
 
 
 @router.delete("/{uuid:client_id}", response={204: None})
+@needs(Scope.CLIENTS_WRITE)
 @refuses(ClientHasDeals, *CHANGES)
 @etagged
 def trash_client(request: ActorRequest, client_id: UUID) -> Status[Client]:
@@ -74,6 +88,7 @@ def trash_client(request: ActorRequest, client_id: UUID) -> Status[Client]:
 
 
 @router.post("/{uuid:client_id}/restore", response=ClientOut)
+@needs(Scope.CLIENTS_WRITE)
 @refuses(ClientExists, *CHANGES)
 @idempotent(Client)
 @etagged
@@ -83,6 +98,7 @@ def restore_client(request: ActorRequest, client_id: UUID) -> Ready:
 
 
 @router.post("/{uuid:client_id}/reveal", response=RevealOut)
+@needs(Scope.CLIENTS_REVEAL)
 @refuses(LimitReached)
 def reveal_client(request: ActorRequest, client_id: UUID, payload: Body[RevealIn]) -> dict[str, list[str]]:
     """Show the numbers of a client. It is recorded, with the reason, and counted."""

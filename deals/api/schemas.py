@@ -30,6 +30,9 @@ NotesIn = Annotated[str, Text(5000)]
 PhonesIn = Annotated[list[ClientPhoneIn], Field(min_length=1, max_length=PHONES_AT_MOST)]
 
 
+FOR_AGENT = "Whom it is for: needed with a key, refused with a session."
+
+
 def like(**example: Any) -> ConfigDict:
     """Return the configuration of a schema whose example says what its fields' examples together would not."""
     return ConfigDict(json_schema_extra={"examples": [example]})
@@ -65,6 +68,13 @@ class LostReasonOut(Choice):
 class AgentOut(Schema):
     id: UUID
     name: str | None = Field(examples=["Анна Соколова"])
+
+
+class KeyNamed(Schema):
+    """A program of the agency, by its key."""
+
+    id: UUID
+    name: str = Field(examples=["Бухгалтерия"])
 
 
 class NextStep(Schema):
@@ -137,6 +147,7 @@ class DealIn(StrictSchema):
     property_address: AddressIn
     price: MoneyIn
     kind: DealKind = DealKind.SALE
+    agent: IdIn | None = Field(None, description=FOR_AGENT)
     property_type: PropertyType | None = None
     commission_percent: PercentIn | None = None
     next_step: NextStepIn | None = None
@@ -177,7 +188,8 @@ class NoteIn(StrictSchema):
 class NoteOut(Schema):
     id: UUID
     text: str = Field(examples=["Смотрели дважды, просят скидку 3 %"])
-    author: AgentOut
+    author: AgentOut | None = Field(description="Null where a program wrote it.")
+    key: KeyNamed | None = Field(description="The program that wrote it.", examples=[None])
     created_at: TimeOut
     edited_at: TimeOut | None = Field(examples=[None])
 
@@ -188,7 +200,8 @@ class TimelineEntryOut(Schema):
     id: UUID
     at: TimeOut
     action: str = Field(examples=["deal.moved"])
-    actor: AgentOut | None = Field(description="Null where it was LK itself or its staff.")
+    actor: AgentOut | None = Field(description="Null where it was a program, LK itself or its staff.")
+    key: KeyNamed | None = Field(description="The program that did it.", examples=[None])
     version: int | None = Field(description="Of the deal or client, that the change made.")
     fields: list[str] = Field(description="Names of what changed.", examples=[["stage"]])
     was_stage: Choice | None = Field(examples=[{"code": "new", "name": "Новая"}])
@@ -235,6 +248,7 @@ class ClientIn(StrictSchema):
     model_config = like(phones=["+7 916 123-45-67"], name="Мария Петрова", email="maria@example.ru")
 
     phones: PhonesIn
+    agent: IdIn | None = Field(None, description=FOR_AGENT)
     name: NameIn | None = None
     email: EmailIn | None = None
     notes: NotesIn | None = None

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import get_language
 
 from accounts.actor import Actor
-from accounts.models import User
+from accounts.models import ApiKey, User
 from deals.models import Client, Deal, Note, Stage
 from deals.services.client_listing import ClientRow
 from deals.services.deal_details import DealDetail
@@ -101,7 +101,11 @@ def client_item(row: ClientRow) -> dict[str, Any]:
 
 def client_out(client: Client, *, actor: Actor, typed: list[str] | None = None) -> Ready:
     """Return a client as `ClientOut` says: numbers in clear are a look, unless they were just typed."""
-    is_open = client.numbers == typed or look_at(client, actor=actor)
+    return client_shown(client, is_open=client.numbers == typed or look_at(client, actor=actor))
+
+
+def client_shown(client: Client, *, is_open: bool) -> Ready:
+    """Return a client as `ClientOut` says, with his numbers in clear or masked."""
     return Ready(
         id=client.pk,
         name=client.name,
@@ -125,6 +129,10 @@ def agent_out(agent: User) -> dict[str, Any]:
     return {"id": agent.pk, "name": agent.name}
 
 
+def key_out(key: ApiKey) -> dict[str, Any]:
+    return {"id": key.pk, "name": key.name}
+
+
 def lost_reason_out(deal: Deal) -> dict[str, Any] | None:
     if (reason := deal.lost_reason) is None:
         return None
@@ -133,7 +141,12 @@ def lost_reason_out(deal: Deal) -> dict[str, Any] | None:
 
 def note_out(note: Note, text: str) -> Ready:
     return Ready(
-        id=note.pk, text=text, author=agent_out(note.author), created_at=note.created_at, edited_at=note.edited_at
+        id=note.pk,
+        text=text,
+        author=agent_out(note.author) if note.author else None,
+        key=key_out(note.key) if note.key else None,
+        created_at=note.created_at,
+        edited_at=note.edited_at,
     )
 
 
@@ -144,6 +157,7 @@ def timeline_item(entry: TimelineEntry) -> dict[str, Any]:
         "at": entry.at,
         "action": entry.action,
         "actor": person(entry.actor),
+        "key": person(entry.key),
         "version": entry.version,
         "fields": entry.fields,
         "was_stage": choice(entry.data.get("was"), entry.was_stage),

@@ -7,6 +7,7 @@ from ninja import Query, Router, Status
 
 from accounts.actor import ActorRequest
 from accounts.api.idempotent import idempotent
+from accounts.models import Scope
 from deals.api.schemas import NoteIn, NoteOut, TimelinePage
 from deals.api.shown import note_out, timeline_item
 from deals.models import Deal, Note
@@ -15,13 +16,14 @@ from deals.services.timeline import NEWEST_FIRST, read_timeline
 from lk_site.answers import Ready
 from lk_site.cursors import CursorInvalid
 from lk_site.errors import NotAllowed
-from lk_site.operations import refuses
+from lk_site.operations import needs, refuses
 from lk_site.schemas import PageQuery
 
 router = Router(tags=["timeline"])
 
 
 @router.get("/{uuid:deal_id}/timeline", response=TimelinePage)
+@needs(Scope.DEALS_READ)
 @refuses(CursorInvalid)
 def get_timeline(request: ActorRequest, deal_id: UUID, query: Query[PageQuery]) -> HttpResponse:
     """List what happened on a deal, newest first."""
@@ -32,6 +34,7 @@ def get_timeline(request: ActorRequest, deal_id: UUID, query: Query[PageQuery]) 
 
 
 @router.post("/{uuid:deal_id}/notes", response={201: NoteOut})
+@needs(Scope.DEALS_WRITE)
 @idempotent(Note)
 def add_note(request: ActorRequest, deal_id: UUID, payload: NoteIn) -> Status[Ready]:
     """Note something on a deal's timeline."""
@@ -39,6 +42,7 @@ def add_note(request: ActorRequest, deal_id: UUID, payload: NoteIn) -> Status[Re
 
 
 @router.patch("/{uuid:deal_id}/notes/{uuid:note_id}", response=NoteOut)
+@needs(Scope.DEALS_WRITE)
 @refuses(NotAllowed)
 @idempotent(Note)
 def edit_note(request: ActorRequest, deal_id: UUID, note_id: UUID, payload: NoteIn) -> Ready:
@@ -47,6 +51,7 @@ def edit_note(request: ActorRequest, deal_id: UUID, note_id: UUID, payload: Note
 
 
 @router.delete("/{uuid:deal_id}/notes/{uuid:note_id}", response={204: None})
+@needs(Scope.DEALS_WRITE)
 @refuses(NotAllowed)
 def delete_note(request: ActorRequest, deal_id: UUID, note_id: UUID) -> Status[None]:
     """Delete one's own note. The timeline keeps that there was one, without its text."""

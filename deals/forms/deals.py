@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from deals import lookups
 from deals.models import Deal, DealKind, LostReason, PropertyType, Stage, StageKind
 from lk_site.form_fields import (
     DayField,
@@ -17,6 +18,7 @@ from lk_site.form_fields import (
     capitalized,
 )
 from lk_site.forms import SegmentsInput
+from lk_site.links import link
 
 PROPERTY_TYPES = capitalized([("", _("not said")), *PropertyType.choices])
 PARTS = {  # the facts that a card lets one change by itself, and the fields of each
@@ -27,6 +29,20 @@ PARTS = {  # the facts that a card lets one change by itself, and the fields of 
     "next_step": ("next_step_text", "next_step_on"),
     "notes": ("notes",),
 }
+
+
+class AddressInput(forms.TextInput):
+    """An address; suggested while it is typed, where look-ups are on and JavaScript runs."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"autocomplete": "off", **(attrs or {})})
+
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        attrs = super().build_attrs(base_attrs, extra_attrs)
+        if not lookups.are_on():
+            return attrs
+        words = {"data-suggest-name": _("Addresses"), "data-suggest-count": _("Suggestions: %d")}
+        return {**attrs, "data-suggest": link("api:suggest_addresses"), **words}
 
 
 class VersionedForm(forms.Form):
@@ -41,7 +57,7 @@ class DealTermsForm(VersionedForm):
     property_address = LineField(
         most=300,
         label=_("Address"),
-        widget=forms.TextInput({"autocomplete": "off"}),
+        widget=AddressInput,
         error_messages={"required": _("Write the address.")},
     )
     price = MoneyField(label=_("Price, ₽"), error_messages={"required": _("Write the price, like 12 500 000.")})

@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Agency, User
 from accounts.models.base import VersionedModel, new_id
-from lk_site.encryption import EncryptedModel, EncryptedQuerySet, EncryptedTextField, blind_index, blind_indexes
+from lk_site.encryption import (
+    EncryptedModel,
+    EncryptedQuerySet,
+    EncryptedTextField,
+    KeyedField,
+    blind_index,
+    blind_indexes,
+)
 from lk_site.formats import mask_phone
 
 if TYPE_CHECKING:
@@ -83,6 +90,7 @@ class Client(VersionedModel):
         indexes = [
             models.Index("agent", F("newest_deal_at").desc(), F("id").desc(), name="client_list_of_agent"),
             models.Index("agency", F("newest_deal_at").desc(), F("id").desc(), name="client_list_of_agency"),
+            models.Index("agency", F("id").desc(), name="client_walk_of_agency"),
             models.Index(
                 *("agency", F("newest_deal_at").desc(), F("id").desc()), name="client_list_of_trash", condition=IN_TRASH
             ),
@@ -127,7 +135,9 @@ class ClientPhone(EncryptedModel):
     agent = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)  # as the client's
     position = models.PositiveSmallIntegerField(default=0)
     phone = EncryptedTextField(max_length=15)
-    phone_index = models.BinaryField(max_length=33)
+    phone_index = KeyedField(
+        max_length=33, purpose="client_index", parts=lambda row: (CLIENT_PHONE, row.agency_id, row.phone)
+    )
     is_live = models.BooleanField(default=True)  # False while the client is in the trash
 
     objects = ClientPhoneQuerySet.as_manager()  # type: ignore[misc]

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.models.base import new_id
 from deals.models.deals import Deal
 
@@ -24,7 +25,8 @@ class Note(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     deal = models.ForeignKey(Deal, models.CASCADE, related_name="note_entries", db_index=False)
-    author = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    author = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", db_index=False)
+    key = models.ForeignKey(ApiKey, models.PROTECT, null=True, related_name="+", db_index=False)  # the program's
     text_event_id = models.UUIDField()
     created_at = models.DateTimeField(default=timezone.now)
     edited_at = models.DateTimeField(null=True)
@@ -34,6 +36,16 @@ class Note(models.Model):
 
     class Meta:
         indexes = [models.Index("deal", name="note_of_deal")]
+        constraints = [
+            models.CheckConstraint(
+                name="note_has_one_author",
+                condition=Q(author__isnull=False, key=None) | Q(author=None, key__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"note {self.pk}"
+
+    def is_by(self, actor: "Actor") -> bool:
+        """Return whether the actor wrote it: a person, or a program."""
+        return actor.id is not None and actor.id in (self.author_id, self.key_id)

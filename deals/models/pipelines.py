@@ -71,7 +71,7 @@ class Pipeline(Named):
     class Meta:
         verbose_name = _("pipeline")
         verbose_name_plural = _("pipelines")
-        ordering = ["position"]
+        ordering = ["position", "code"]
         constraints = [
             models.UniqueConstraint("agency", "kind", name="pipeline_of_each_kind_once"),
             models.UniqueConstraint("agency", "code", name="pipeline_code_in_agency"),
@@ -106,7 +106,7 @@ class Stage(Named):
     class Meta:
         verbose_name = _("stage")
         verbose_name_plural = _("stages")
-        ordering = ["position"]
+        ordering = ["position", "code"]
         constraints = [models.UniqueConstraint("pipeline", "code", name="stage_code_in_pipeline")]
 
     @property
@@ -139,5 +139,5 @@ class LostReason(Named):
     class Meta:
         verbose_name = _("lost reason")
         verbose_name_plural = _("lost reasons")
-        ordering = ["position"]
+        ordering = ["position", "code"]
         constraints = [models.UniqueConstraint("agency", "code", name="lost_reason_code_in_agency")]

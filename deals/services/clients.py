@@ -47,17 +47,18 @@ def create_client(
     name: str | None = "",
     email: str | None = "",
     notes: str | None = "",
-    agent: User | None = None,
+    agent: UUID | None = None,
 ) -> Client:
-    """Create a client of the actor, or of `agent`; `phones` are digits with country code, the main one first.
+    """Create a client of the actor, or, where a program asks, of the `agent` it names.
 
-    Raises ClientExists if a live client of the agent has one of the numbers, Invalid for none, too many or equal ones.
+    `phones` are digits with country code, the main one first. Raises ClientExists if a live client of the agent has one
+    of the numbers, Invalid for none, too many or equal ones, and for an agent who cannot be named.
     """
-    agent = agent or own_agent(actor)
+    owner = agent_for(actor, agent)
     check_numbers(phones)
-    lock_own_agent(agent)
-    refuse_taken(phones, agent_id=agent.pk, agency_id=agency_of(agent))
-    return add_client(agent, phones, name=name, email=email, notes=notes, actor=actor)
+    lock_own_agent(owner)
+    refuse_taken(phones, agent_id=owner.pk, agency_id=agency_of(owner))
+    return add_client(owner, phones, name=name, email=email, notes=notes, actor=actor)
 
 
 @unit_of_work
@@ -155,10 +156,21 @@ def give_name(client: Client, name: str, *, actor: Actor) -> None:
     record(actor, Action.CLIENT_CHANGED, client)
 
 
-def own_agent(actor: Actor) -> User:
-    """Return the agent who asks; what he creates belongs to him."""
-    assert actor.user is not None
-    return actor.user
+def agent_for(actor: Actor, agent_id: UUID | None) -> User:
+    """Return whose a new client or deal is: a person's own, and a program's that of the active agent it names.
+
+    Raises Invalid for a program that names none of its agency, and for a person who names one.
+    """
+    if actor.user is not None:
+        if agent_id is not None:
+            raise Invalid.at("agent", "unknown_field", _("What you create is your own."))
+        return actor.user
+    if agent_id is None:
+        raise Invalid.at("agent", "required", _("Name the agent whom this is for."))
+    try:
+        return User.objects.visible_to(actor).active().select_related("agency").get(pk=agent_id)
+    except User.DoesNotExist:
+        raise Invalid.at("agent", "agent_unknown", _("There is no such agent here.")) from None
 
 
 def agency_of(agent: User) -> UUID:
@@ -233,9 +245,12 @@ def renew_tokens(client: Client) -> None:
 
 def add_tokens(client: Client) -> None:
     """Insert what finds the client by the beginning of a name's word or by a number's last four digits."""
+    hot_writes.insert_all(tokens_of(client))
+
+
+def tokens_of(client: Client, *, key_id: int | None = None) -> list[ClientToken]:
+    """Return the tokens of a client, not yet saved, under the key that writes or the named one."""
     name = "" if isinstance(client.name, Unreadable) else client.name or ""
-    tokens = name_tokens(client.agency_id, name)
-    tokens |= {last4_token(client.agency_id, phone) for phone in client.numbers}
-    hot_writes.insert_all(
-        [ClientToken(client=client, agency_id=client.agency_id, token=token) for token in sorted(tokens)]
-    )
+    tokens = name_tokens(client.agency_id, name, key_id=key_id)
+    tokens |= {last4_token(client.agency_id, phone, key_id=key_id) for phone in client.numbers}
+    return [ClientToken(client=client, agency_id=client.agency_id, token=token) for token in sorted(tokens)]

@@ -1,5 +1,6 @@
 """One deal with all that its detail says: one prepared statement, where this hour's look at the client is recorded."""
 
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -46,12 +47,34 @@ def read_deal(deal_id: UUID, *, actor: Actor) -> DealDetail:
 
     Raises Deal.DoesNotExist.
     """
+    row, notes, client, hour, is_looked_at = find_deal(deal_id, actor)
+    is_open = may_ask(actor, Action.CLIENT_LOOKED_AT, client) and (is_looked_at or take_look(client, hour, actor=actor))
+    return DealDetail(row, row.client_phone if is_open else None, notes)
+
+
+def read_masked_deal(deal_id: UUID, *, actor: Actor) -> DealDetail:
+    """Return a deal that the actor sees, with the mask alone: nobody looks. Raises Deal.DoesNotExist."""
+    found = find_deal(deal_id, actor)
+    return DealDetail(found.row, None, found.notes)
+
+
+class Found(NamedTuple):
+    """A deal as it was read, and whether this person looked at its client in this hour."""
+
+    row: DealRow
+    notes: str
+    client: Client  # no more of him than who he belongs to
+    hour: datetime
+    is_looked_at: bool
+
+
+def find_deal(deal_id: UUID, actor: Actor) -> Found:
+    """Read a deal in one statement. Raises Deal.DoesNotExist."""
     hour = this_hour()
     found = DETAIL[actor.is_head].row(id=deal_id, agency=actor.agency_id, user=actor.user_id, hour=hour)
     if found is None:
         raise Deal.DoesNotExist
     row = DealRow._make(found[: len(COLUMNS)])
-    notes, agency_id, agent_id, is_looked_at = cast(tuple[Cell | None, UUID, UUID, Any], found[len(COLUMNS) :])
+    cell, agency_id, agent_id, is_looked_at = cast(tuple[Cell | None, UUID, UUID, Any], found[len(COLUMNS) :])
     client = Client.from_db("default", ("id", "agency_id", "agent_id"), (row.client_id, agency_id, agent_id))
-    is_open = may_ask(actor, Action.CLIENT_LOOKED_AT, client) and (is_looked_at or take_look(client, hour, actor=actor))
-    return DealDetail(row, row.client_phone if is_open else None, opened(notes, sealed_field(Deal, "notes"), row.id))
+    return Found(row, opened(cell, sealed_field(Deal, "notes"), row.id), client, hour, bool(is_looked_at))

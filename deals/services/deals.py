@@ -66,22 +66,22 @@ def create_deal(
     client_phone: str | None = "",
     client_name: str | None = None,
     kind: str = DealKind.SALE,
-    agent: User | None = None,
+    agent: UUID | None = None,
     **terms: Unpack[Terms],
 ) -> Deal:
-    """Create a deal of the actor, or of `agent`, in the first stage of its kind's pipeline.
+    """Create a deal of the actor, or, where a program asks, of the `agent` it names.
 
-    It is for the agent's own `client`, or for whoever has `client_phone` (digits with country code): a live client is
-    taken, a trashed one of the same name comes back, else one is created.
-    Raises ClientExists if the taken one has another name, Invalid for a client that is not the agent's, for none or
-    two ways to name him, and for a price or a percentage that cannot be.
+    It begins in the first stage of its kind's pipeline. It is for the agent's own `client`, or for whoever has
+    `client_phone` (digits with country code): a live client is taken, a trashed one of the same name comes back, else
+    one is created. Raises ClientExists if the taken one has another name, Invalid for a client that is not the agent's,
+    for none or two ways to name him, for an agent who cannot be named, and for a price or a percentage that cannot be.
     """
     refuse_two_clients(client, client_phone, client_name)
     refuse_out_of_range({"price": price, **terms})
-    agent = agent or clients.own_agent(actor)
-    stage, now = lock_agent_for(agent, kind), timezone.now()
-    person = named_client(client, agent) if client else client_for(client_phone, client_name, agent, actor=actor)
-    deal = Deal(agency_id=clients.agency_of(agent), agent=agent, client=person, kind=kind, stage=stage)
+    owner = clients.agent_for(actor, agent)
+    stage, now = lock_agent_for(owner, kind), timezone.now()
+    person = named_client(client, owner) if client else client_for(client_phone, client_name, owner, actor=actor)
+    deal = Deal(agency_id=clients.agency_of(owner), agent=owner, client=person, kind=kind, stage=stage)
     deal.created_at = deal.updated_at = deal.stage_since = now
     for field, value in {"property_address": property_address, "price": price, **terms}.items():
         put(deal, field, value)

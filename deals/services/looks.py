@@ -58,8 +58,8 @@ def reveal_phones(client_id: UUID, *, actor: Actor, reason: str = "") -> list[st
     may(actor, Action.CLIENT_REVEALED, client)
     if actor.is_staff:
         reason = cleaned_reason(reason)
-    assert actor.user_id is not None
-    if not (taken := limits.take("looks", actor.user_id)):
+    assert actor.id is not None
+    if not (taken := limits.take("looks", actor.id)):
         raise taken.error()
     record_reveal(client, reason, actor=actor)
     return client.numbers

@@ -9,7 +9,6 @@ from accounts.actor import Actor
 from accounts.models import Action, Event
 from accounts.services.unit_of_work import erase_text, record, unit_of_work
 from deals.models import Deal, Note
-from deals.services.clients import own_agent
 from deals.services.permissions import may
 from lk_site.errors import Invalid
 
@@ -22,7 +21,7 @@ def add_note(deal_id: UUID, text: str, *, actor: Actor) -> Note:
     deal = Deal.objects.visible_to(actor).get(pk=deal_id)
     may(actor, Action.NOTE_ADDED, deal)
     require_text(text)
-    note = Note(deal=deal, author=own_agent(actor))
+    note = Note(deal=deal, author=actor.user, key=actor.key)
     event = record(actor, Action.NOTE_ADDED, note, agency_id=deal.agency_id, client_id=deal.client_id, text=text)
     note.text_event_id = event.pk
     note.save(force_insert=True)

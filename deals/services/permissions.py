@@ -45,7 +45,7 @@ def standings(actor: Actor, obj: Deal | Client | Note) -> frozenset[Standing]:
     if actor.is_staff:
         return frozenset({Standing.STAFF})
     if isinstance(obj, Note):
-        return frozenset({Standing.AUTHOR}) if obj.author_id == actor.user_id else frozenset()
+        return frozenset({Standing.AUTHOR}) if obj.is_by(actor) else frozenset()
     found = set()
     if obj.agent_id == actor.user_id:
         found.add(Standing.AGENT)

@@ -83,7 +83,7 @@ def undo_move(deal_id: UUID, *, actor: Actor, version: int | None) -> Deal:
     deal = Deal.objects.visible_to(actor).lock(deal_id)
     may(actor, Action.DEAL_MOVE_UNDONE, deal)
     move = last_move(deal)
-    if move is not None and move.actor_id != actor.user_id:
+    if move is not None and move.actor_id != actor.id:
         raise NotAllowed
     deal.require_version(version)
     if move is None:
@@ -102,7 +102,7 @@ def can_undo(deal: Deal, *, actor: Actor, now: datetime) -> bool:
     if deal.deleted_at is not None or now - deal.updated_at > settings.UNDO_WITHIN:
         return False
     move = last_move(deal)
-    return move is not None and move.actor_id == actor.user_id and now - move.at <= settings.UNDO_WITHIN
+    return move is not None and move.actor_id == actor.id and now - move.at <= settings.UNDO_WITHIN
 
 
 def unmet_requirements(deal: Deal, to: Stage, lost_reason: str, comment: str) -> list[FieldError]:

@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts.actor import Actor
-from accounts.models import Action, Event, EventText, User
+from accounts.actor import Actor, ActorKind
+from accounts.models import Action, ApiKey, Event, EventText, User
 from deals.models import Deal, Note
 from deals.services.deal_reading import ANY_CLIENT, ANY_DEAL, reasons_of, stages_of
 from deals.services.deal_rows import ANYBODY
@@ -39,7 +39,7 @@ FIELD_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who did it; LK itself and staff have no name here."""
+    """Who did it, a person or a program; LK itself and staff have no name here."""
 
     id: UUID
     name: str
@@ -59,6 +59,7 @@ class TimelineEntry:
     action: Action
     actor_kind: str
     actor: Person | None
+    key: Person | None  # the program, where no person did it
     version: int | None
     fields: tuple[str, ...]
     data: dict[str, Any]
@@ -114,6 +115,7 @@ def entries_of(deal: Deal, events: Sequence[Event], actor: Actor) -> list[Timeli
     known = Known(
         notes=Note.objects.in_bulk([event.object_id for event in events if event.object_type == "note"]),
         people=people_in(events, deal.agent, actor.user),
+        keys=keys_in(events),
         stages=stages_in(deal, events),
         reasons=reasons_in(deal, events),
         texts={},
@@ -127,6 +129,7 @@ class Known(NamedTuple):
 
     notes: dict[UUID, Note]
     people: dict[UUID, Person]
+    keys: dict[UUID, Person]
     stages: dict[str, str]
     reasons: dict[str, str]
     texts: dict[UUID, str | None]
@@ -142,6 +145,7 @@ def entry_of(event: Event, known: Known, actor: Actor) -> TimelineEntry:
         action=Action(event.action),
         actor_kind=event.actor_kind,
         actor=known.people.get(event.actor_id) if event.actor_id else None,
+        key=known.keys.get(event.actor_id) if event.actor_id else None,
         version=event.version,
         fields=tuple(event.fields),
         data=event.data,
@@ -161,7 +165,7 @@ def entry_of(event: Event, known: Known, actor: Actor) -> TimelineEntry:
 def is_editable(event: Event, note: Note | None, actor: Actor) -> bool:
     """Tell whether the reader may edit and delete the note that stands here."""
     stands_here = note is not None and note.deleted_at is None and event.action == Action.NOTE_ADDED
-    return note is not None and stands_here and note.author_id == actor.user_id
+    return note is not None and stands_here and note.is_by(actor)
 
 
 # --- texts
@@ -194,11 +198,17 @@ def agent_in(event: Event, name: str) -> UUID:
 def people_in(events: Iterable[Event], *known: User | None) -> dict[UUID, Person]:
     """Return the people whom the events name; who is not known yet is looked up. Staff have no name here."""
     people = {user.pk: user for user in known if user and not user.is_staff}
-    ids = {event.actor_id for event in events if event.actor_id}
+    ids = {event.actor_id for event in events if event.actor_id and event.actor_kind != ActorKind.KEY}
     ids |= {agent_in(event, name) for event in events if event.action == Action.DEAL_HANDED_OVER for name in AGENTS}
     if unknown := ids - people.keys():
         people |= User.objects.agents().only("name", "kind").in_bulk(unknown)
     return {pk: Person(pk, user.name or "") for pk, user in people.items()}
+
+
+def keys_in(events: Iterable[Event]) -> dict[UUID, Person]:
+    """Return the programs whose deeds the events are, by the ids of their keys."""
+    ids = {event.actor_id for event in events if event.actor_kind == ActorKind.KEY}
+    return {pk: Person(pk, key.name) for pk, key in ApiKey.objects.in_bulk(ids).items()} if ids else {}
 
 
 def stages_in(deal: Deal, events: Iterable[Event]) -> dict[str, str]:

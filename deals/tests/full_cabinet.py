@@ -4,9 +4,12 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 
+from django.utils import timezone
 from playwright.sync_api import Page
 
-from accounts.models import User
+from accounts.actor import Actor
+from accounts.models import Role, User, WebhookDelivery, WebhookEndpoint
+from accounts.services import webhook_delivery, webhooks
 from deals.services.clients import trash_client
 from deals.services.deals import edit_deal, trash_deal
 from deals.services.notes import add_note, delete_note
@@ -17,6 +20,7 @@ from lk_site.tests.windows import url
 LONG_NAME = "Абдурахманов-Преображенский-Достоевский-Константинопольский Александр"
 LONG_ADDRESS = "Московская область, городской округ Одинцовский, деревня Большие Вязёмы, Городок-17, дом 24, кв. 118"
 LONG_WORD = "Очень_длинное_слово_" * 12
+OF_WEBHOOK = [f"accounts:webhook_{page}" for page in ("detail", "edit", "rotate", "replay")]
 
 
 class Cabinet:
@@ -39,6 +43,21 @@ class Cabinet:
         trash_deal(make_deal(anna, OTHER_PHONE).pk, actor=by(anna), version=1)
         self.client = make_client(anna, THIRD_PHONE, "4930901820", name=LONG_NAME, email="a@example.org", notes="Да")
         trash_client(make_client(anna, "79031112244", name="Лишний").pk, actor=by(anna), version=1)
+        self.webhook, self.delivery = self.stopped_webhook(by(User.objects.get(agency=anna.agency, role=Role.HEAD)))
+
+    def stopped_webhook(self, head: Actor) -> tuple[WebhookEndpoint, WebhookDelivery]:
+        """Return a webhook that LK has switched off, and the delivery that it was switched off for."""
+        address = "https://integrations.accounting.example.ru:8443/hooks/lk/" + "very-long-part-" * 12
+        webhook = webhooks.add_endpoint(address, description=LONG_NAME, types=["deal.moved"], actor=head)
+        webhooks.add_endpoint("https://example.ru/hook", actor=head)
+        move_deal(self.deal.pk, "showing", actor=by(self.anna), version=self.deal.version)
+        webhook_delivery.fan_out()
+        WebhookDelivery.objects.filter(endpoint=webhook).update(attempts=9)
+        leased = [delivery for delivery, _message in webhook_delivery.claim(10)]
+        (delivery,) = [delivery for delivery in leased if delivery.endpoint_id == webhook.pk]
+        gone = webhook_delivery.Try(timezone.now(), 15_003, code=500, body=LONG_WORD + "\n<html>не вышло</html>")
+        webhook_delivery.settle(delivery, gone)
+        return webhook, delivery
 
 
 def pages_of(cabinet: Cabinet) -> dict[str, str]:
@@ -74,6 +93,11 @@ def pages_of_head(cabinet: Cabinet) -> dict[str, str]:
         "the head's clients": url("deals:client_list"),
         "the head's client": url("deals:client_detail", client),
         "the head's form of a client": url("deals:client_edit", client),
+        "the head's more": url("accounts:more"),
+        **{name: url(name) for name in ("accounts:webhook_list", "accounts:webhook_create")},
+        **{name: url(name, cabinet.webhook.pk) for name in OF_WEBHOOK},
+        "a webhook's failures": url("accounts:webhook_detail", cabinet.webhook.pk) + "?state=failed",
+        "accounts:webhook_delivery": url("accounts:webhook_delivery", cabinet.webhook.pk, cabinet.delivery.pk),
     }
 
 

@@ -65,7 +65,7 @@ def test_the_list_omits_notes_and_numbers(api):
         ({"email": "maria"}, "/email", "email_invalid"),
         ({"email": "a" * 250 + "@e.ru"}, "/email", "too_long"),
         ({"notes": 5}, "/notes", "not_text"),
-        ({"agent": "x"}, "/agent", "unknown_field"),
+        ({"agent": "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8"}, "/agent", "unknown_field"),
         ({"version": 1}, "/version", "unknown_field"),
     ],
 )

@@ -28,7 +28,6 @@ from deals.views.conflicts import client_conflict
 from deals.views.deals import NOT_TEXT, note_form
 from deals.views.deals import card_page as deal_card_page
 from deals.views.lists import SEARCH_AT_MOST, address, searched
-from lk_site.cursors import CursorInvalid
 from lk_site.errors import Invalid, InvalidValue, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
@@ -62,10 +61,7 @@ def client_search(request: ActorRequest) -> HttpResponse:
 def list_page(request: ActorRequest, *, typed: str = "", refused: str = "") -> HttpResponse:
     """Render the list; what could not be looked for stays in the search box beside the reason."""
     text, refused = (typed, refused) if refused else searched(request, request.GET.get("search", ""))
-    try:
-        after = NEWEST_DEAL_FIRST.position(request, request.GET.get("cursor"), FILTERS)
-    except CursorInvalid:
-        after = None
+    after = NEWEST_DEAL_FIRST.position_of_page(request, FILTERS)
     asked = ClientFilter(q="" if refused else text)
     try:
         page = client_listing.list_clients(asked, actor=request.actor, limit=PAGE, after=after)

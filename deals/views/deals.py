@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.actor import ActorRequest
 from accounts.kept_middleware import kept_initial
 from accounts.services.idempotency import FormAlreadyUsed, once, text_of_form
+from deals import lookups
 from deals.forms.deals import PARTS, CreateDealForm, DealTermsForm, MoveDealForm, NoteForm
 from deals.models import Client, Deal, Stage
 from deals.presenters import (
@@ -29,13 +30,15 @@ from deals.services.deal_reading import reasons_of, stages_of, whole_deal
 from deals.services.looks import look_at
 from deals.timeline_page import timeline_page
 from deals.views.conflicts import deal_conflict
+from lk_site import form_keys
 from lk_site.errors import Invalid, Stale
 from lk_site.flashes import flash
 from lk_site.form_fields import show_refusal
+from lk_site.form_keys import with_new_key
 from lk_site.formats import phone_text
 from lk_site.links import link
 
-NOT_TEXT = ("csrfmiddlewaretoken", "form_key", "client")
+NOT_TEXT = (*form_keys.NOT_TEXT, "client")
 
 
 @require_safe
@@ -64,6 +67,7 @@ def card_page(
         "fact_form": lost_fact(request, deal),
         "can": can,
         "undo": undo_button(deal, actor, reader),
+        "suggests": lookups.are_on(),
         **timeline_page(request, deal, reader),
     }
     return render(request, "deals/deal_detail.html", context, status=status)
@@ -138,7 +142,8 @@ def form_page(
 ) -> HttpResponse:
     named = {"id": deal.pk, "number": deal.number} if deal else None
     template = "deals/deal_fact.html" if form.only else "deals/deal_form.html"
-    return render(request, template, {"form": form, "deal": named, **context}, status=status)
+    context |= {"form": form, "deal": named, "suggests": lookups.are_on()}
+    return render(request, template, context, status=status)
 
 
 def exists_page(request: ActorRequest, used: FormAlreadyUsed) -> HttpResponse:
@@ -179,13 +184,6 @@ def clash_of(existing: Client, form: CreateDealForm) -> dict[str, Any]:
         "url": link("deals:client_detail", existing.pk),
         "typed_name": form.cleaned_data["client_name"],
     }
-
-
-def with_new_key(typed: QueryDict) -> QueryDict:
-    """Return what was typed, with a one-time key that was not used yet."""
-    data = typed.copy()
-    data["form_key"] = str(uuid4())
-    return data
 
 
 # --- parts of the card

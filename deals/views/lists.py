@@ -20,7 +20,6 @@ from deals.services.deal_reading import open_stage_names
 from deals.services.deal_rows import NEWEST_FIRST
 from deals.services.queries import QueryTooShort
 from deals.services.searches import keep_search, read_search
-from lk_site.cursors import CursorInvalid
 from lk_site.errors import InvalidValue
 from lk_site.links import link
 from lk_site.operations import counts_as_search
@@ -87,10 +86,7 @@ def read_page(
     request: ActorRequest, form: DealFilterForm, text: str
 ) -> tuple[listing.DealPage, tuple[Any, ...] | None]:
     """Return the page that the address asks for; a cursor of another list leads to the first page."""
-    try:
-        after = NEWEST_FIRST.position(request, request.GET.get("cursor"), FILTERS)
-    except CursorInvalid:
-        after = None
+    after = NEWEST_FIRST.position_of_page(request, FILTERS)
     return listing.list_deals(form.asked(text), actor=request.actor, limit=PAGE, after=after), after
 
 

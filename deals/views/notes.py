@@ -16,8 +16,9 @@ from deals.forms.deals import NoteForm
 from deals.models import Deal, Note
 from deals.services import notes
 from deals.services.permissions import may
-from deals.views.deals import NOT_TEXT, card_page, with_new_key
+from deals.views.deals import NOT_TEXT, card_page
 from lk_site.flashes import flash
+from lk_site.form_keys import with_new_key
 from lk_site.links import link
 
 

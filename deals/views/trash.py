@@ -15,7 +15,7 @@ from deals.services.client_listing import NEWEST_DEAL_FIRST, ClientFilter
 from deals.services.deal_rows import NEWEST_FIRST
 from deals.services.listing import DealFilter
 from deals.views.moves import version_of
-from lk_site.cursors import CursorInvalid, Keyset, Position
+from lk_site.cursors import Keyset, Position
 from lk_site.flashes import flash
 from lk_site.links import link
 
@@ -25,7 +25,7 @@ PAGE = 20
 @require_safe
 def deal_trash_list(request: ActorRequest) -> HttpResponse:
     """Show the deals in the trash."""
-    after, reader = position(request, NEWEST_FIRST), Reader.of(request.actor)
+    after, reader = NEWEST_FIRST.position_of_page(request), Reader.of(request.actor)
     page = listing.list_deals(DealFilter(trashed=True), actor=request.actor, limit=PAGE, after=after)
     rows = [trashed_deal_row(row, reader) for row in page.rows]
     return trash_page(request, "deals/deal_trash_list.html", rows, NEWEST_FIRST, page.last)
@@ -34,7 +34,7 @@ def deal_trash_list(request: ActorRequest) -> HttpResponse:
 @require_safe
 def client_trash_list(request: ActorRequest) -> HttpResponse:
     """Show the clients in the trash."""
-    after, reader = position(request, NEWEST_DEAL_FIRST), Reader.of(request.actor)
+    after, reader = NEWEST_DEAL_FIRST.position_of_page(request), Reader.of(request.actor)
     page = client_listing.list_clients(ClientFilter(trashed=True), actor=request.actor, limit=PAGE, after=after)
     rows = [trashed_client_row(row, reader) for row in page.rows]
     return trash_page(request, "deals/client_trash_list.html", rows, NEWEST_DEAL_FIRST, page.last)
@@ -72,14 +72,6 @@ def client_restore(request: ActorRequest, client_id: UUID) -> HttpResponse:
     clients.restore_client(client_id, actor=request.actor, version=version_of(request))
     flash(request, _("The client is back."))
     return redirect("deals:client_detail", client_id)
-
-
-def position(request: ActorRequest, keyset: Keyset) -> Position | None:
-    """Return where the page starts; a cursor that is none leads to the first page."""
-    try:
-        return keyset.position(request, request.GET.get("cursor"), ())
-    except CursorInvalid:
-        return None
 
 
 def trash_page(

@@ -13,7 +13,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from lk_site import addresses
+from accounts.services import processes
+from lk_site import addresses, metrics, tracing
 from lk_site.middleware.headers import add_headers
 from lk_site.middleware.throttle import UNCOUNTED, add_limit_headers
 from lk_site.problems import CHALLENGE, OF_STATUS, PROBLEM_JSON, RETRY_AFTER_S, is_api, problem, refusal
@@ -31,19 +32,31 @@ class Edge:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         got_request_exception.connect(note_failure, dispatch_uid="lk_site.edge")
+        metrics.count_as("web")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         introduce(request)
-        response = self.get_response(request)
+        metrics.IN_FLIGHT.add()
+        try:
+            response = tracing.request_span(request, self.answer)
+        finally:
+            metrics.IN_FLIGHT.add(by=-1)
+        seconds = time.perf_counter() - started
+        write_line(request, response, seconds)
+        metrics.request_answered(request, response, seconds)
+        return response
+
+    def answer(self, request: HttpRequest) -> HttpResponseBase:
+        """Return what goes out, whatever came of the request further in."""
+        response = self.get_response(request) if processes.may_serve() else unavailable(request, "no_key")
         if response.status_code == 500 and isinstance(getattr(request, "failure", None), NO_DATABASE):
-            response = refusal(request, "unavailable", headers={"Retry-After": str(RETRY_AFTER_S)})
+            response = unavailable(request, "no_database")
         if is_api(request):
             response = as_problem(request, response)
             add_limit_headers(request, response)
         add_headers(request, response)
         response.headers["X-Request-ID"] = request.id  # type: ignore[attr-defined]
-        write_line(request, response, time.perf_counter() - started)
         return response
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
@@ -55,6 +68,11 @@ class Edge:
             request.get_host()
         code = unfit_body(request)
         return refusal(request, code) if code else None
+
+
+def unavailable(request: HttpRequest, why: str) -> HttpResponseBase:
+    metrics.UNAVAILABLE.add(why)
+    return refusal(request, "unavailable", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def introduce(request: HttpRequest) -> None:
@@ -110,6 +128,6 @@ def write_line(request: HttpRequest, response: HttpResponseBase, seconds: float)
             "route": match.route if match else "",
             "status": response.status_code,
             "ms": round(seconds * 1000, 2),
-            "actor": str(actor.user_id) if actor and actor.user_id else "",
+            "actor": str(actor.id) if actor and actor.id else "",
         },
     )

@@ -11,11 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
+from accounts.middleware import has_bearer
 from accounts.services import consents, evidence
 from lk_site import addresses
-from lk_site.problems import CHALLENGE, domain_problem, is_api, refusal
+from lk_site.errors import ScopeMissing
+from lk_site.problems import CHALLENGE, KEY_CHALLENGE, domain_problem, is_api, problem, refusal
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 BEFORE_CONSENT_API = re.compile(r"/api/v1/(auth/.*|me|me/consents|me/sessions(/.*)?|openapi\.json|docs)")  # api.md
@@ -50,12 +53,21 @@ class LoginRequired(Gate):
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
         if not getattr(view, "login_required", True) or is_admin(request):
             return None
-        if request.user.is_authenticated:
+        if request.actor.is_signed_in:  # type: ignore[attr-defined]
             return None
         if is_api(request):
-            return refusal(request, "not_authenticated", headers={"WWW-Authenticate": CHALLENGE})
+            return key_refused(request) if has_bearer(request) else not_signed_in(request)
         login = redirect_to_login(page_of(request), resolve_url(settings.LOGIN_URL))
         return fragment_redirect(login.url) if is_fragment(request) else login
+
+
+def not_signed_in(request: HttpRequest) -> HttpResponse:
+    return refusal(request, "not_authenticated", headers={"WWW-Authenticate": CHALLENGE})
+
+
+def key_refused(request: HttpRequest) -> HttpResponse:
+    sentence = _("This key is mistyped, unknown, expired or ended.")
+    return problem(request, "not_authenticated", detail=sentence, headers={"WWW-Authenticate": KEY_CHALLENGE})
 
 
 class SameSite(Gate):
@@ -96,6 +108,23 @@ def page_of(request: HttpRequest) -> str:
     if page is None:
         return resolve_url(settings.LOGIN_REDIRECT_URL)
     return f"{page.path}?{page.query}" if page.query else page.path
+
+
+class KeyGate(Gate):
+    """A program does what the scopes of its key say, from its own networks, and nothing that is for people only."""
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
+        actor: Actor = request.actor  # type: ignore[attr-defined]
+        if actor.key is None or not hasattr(view, "scopes"):  # no operation: the document, its page, nothing at all
+            return None
+        if not actor.key.may_ask_from(actor.address):
+            return refusal(request, "network_refused")
+        scopes: dict[str, tuple[str, ...]] = view.scopes
+        needed = scopes.get(request.method or "", ())
+        if request.method in scopes and not needed:
+            return refusal(request, "not_for_keys")
+        missing = needed and actor.scopes.isdisjoint(needed)
+        return domain_problem(request, ScopeMissing(needed)) if missing else None
 
 
 class ConsentGate(Gate):

@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django_ratelimit.core import get_usage
 
 from accounts.services.devices import known_device
-from lk_site import addresses
+from lk_site import addresses, metrics
 from lk_site.problems import refusal
 
 UNCOUNTED = ("/healthz", "/readyz")  # machines ask these, often and from one address
@@ -56,9 +56,13 @@ class Throttle:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
         if is_search(request, view):
             count(request, "search", str(asker(request)[1]))
+        if limit := getattr(view, "counted_as", ""):
+            count(request, limit, str(asker(request)[1]))
         over = [usage for usage in usages(request) if usage.is_over]
         if not over:
             return None
+        for usage in over:
+            metrics.LIMITS_HIT.add(usage.name)
         wait = max(usage.resets_in for usage in over)
         return refusal(request, "too_often", headers={"Retry-After": str(wait)})
 
@@ -76,18 +80,26 @@ def usages(request: HttpRequest) -> list[Usage]:
 
 
 def count_asker(request: HttpRequest) -> Usage:
-    return count(request, *asker(request))
+    """Count who asks; a program within its own limit also counts against that of its agency's programs together.
+
+    So one that hammers is refused alone, and leaves the others what they need.
+    """
+    name, value = asker(request)
+    usage = count(request, name, value)
+    if name == "key" and not usage.is_over:
+        count(request, "agency", str(request.actor.agency_id))  # type: ignore[attr-defined]
+    return usage
 
 
 def asker(request: HttpRequest) -> tuple[str, str]:
     """Return which limit holds for who asks, and what it is counted under.
 
-    A person; else a browser that has logged in before, which stands outside the limits of its source (on a Monday
-    morning 3,000 agents come from one address); else the source.
+    A person or a program; else a browser that has logged in before, which stands outside the limits of its source (on a
+    Monday morning 3,000 agents come from one address); else the source.
     """
     actor = getattr(request, "actor", None)
-    if actor is not None and actor.user_id:
-        return "person", str(actor.user_id)
+    if actor is not None and actor.id:
+        return "key" if actor.is_key else "person", str(actor.id)
     cookie = request.COOKIES.get(settings.DEVICE_COOKIE_NAME)
     if cookie and (device := known_device(cookie)):
         return "anonymous", f"device {device}"

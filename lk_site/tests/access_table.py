@@ -11,6 +11,8 @@ GET    /healthz                                                         200   20
 POST   /healthz                                                         405   405   405   405   405   405
 GET    /readyz                                                          200   200   200   200   200   200
 POST   /readyz                                                          405   405   405   405   405   405
+GET    /seen                                                            404   404   404   404   404   404
+POST   /seen                                                            405   405   405   405   405   405
 
 GET    /api/v1/                                                         404   404   404   404   404   404
 POST   /api/v1/                                                         404   404   404   404   404   404
@@ -21,6 +23,18 @@ POST   /api/v1/docs                                                     405   40
 POST   /api/v1/auth/send-code                                           202   202   202   202   202   202
 POST   /api/v1/auth/verify-code                                         400   400   400   400   400   400
 POST   /api/v1/auth/logout                                              204   204   204   204   401   401
+POST   /api/v1/auth/step-up                                             202   202   202   202   401   401
+POST   /api/v1/auth/step-up/verify                                      400   400   400   400   401   401
+GET    /api/v1/key                                                      403   403   403   403   401   401
+GET    /api/v1/keys                                                     403   200   403   200   401   401
+POST   /api/v1/keys                                                     403   403   403   403   401   401
+GET    /api/v1/keys/<uuidstr:key_id>                                    404   200   404   404   401   401
+PATCH  /api/v1/keys/<uuidstr:key_id>                                    404   403   404   404   401   401
+DELETE /api/v1/keys/<uuidstr:key_id>                                    404   204   404   404   401   401
+POST   /api/v1/keys/<uuidstr:key_id>/rotate                             404   403   404   404   401   401
+GET    /api/v1/keys/<uuidstr:key_id>/deeds                              404   200   404   404   401   401
+GET    /api/v1/audit                                                    403   200   403   200   401   401
+POST   /api/v1/audit/export                                             403   403   403   403   401   401
 GET    /api/v1/me                                                       200   200   200   200   401   401
 PATCH  /api/v1/me                                                       200   200   200   200   401   401
 POST   /api/v1/me/consents                                              201   201   201   201   401   401
@@ -28,6 +42,19 @@ GET    /api/v1/me/sessions                                              200   20
 DELETE /api/v1/me/sessions/<uuidstr:session_id>                         204   404   404   404   401   401
 POST   /api/v1/me/sessions/end-others                                   204   204   204   204   401   401
 GET    /api/v1/agents                                                   200   200   200   200   401   401
+GET    /api/v1/webhooks                                                 403   200   403   200   401   401
+POST   /api/v1/webhooks                                                 403   201   403   201   401   401
+GET    /api/v1/webhooks/<uuidstr:webhook_id>                            404   200   404   404   401   401
+PATCH  /api/v1/webhooks/<uuidstr:webhook_id>                            404   200   404   404   401   401
+DELETE /api/v1/webhooks/<uuidstr:webhook_id>                            404   204   404   404   401   401
+POST   /api/v1/webhooks/<uuidstr:webhook_id>/rotate-secret              404   200   404   404   401   401
+POST   /api/v1/webhooks/<uuidstr:webhook_id>/switch-off                 404   200   404   404   401   401
+POST   /api/v1/webhooks/<uuidstr:webhook_id>/switch-on                  404   200   404   404   401   401
+POST   /api/v1/webhooks/<uuidstr:webhook_id>/test                       404   202   404   404   401   401
+POST   /api/v1/webhooks/<uuidstr:webhook_id>/replay                     404   202   404   404   401   401
+GET    /api/v1/webhooks/<uuidstr:webhook_id>/deliveries                 404   200   404   404   401   401
+GET    /api/v1/webhooks/<uuidstr:webhook_id>/deliveries/<uuidstr:delivery_id> 404 200 404 404 401 401
+POST   /api/v1/webhooks/<uuidstr:webhook_id>/deliveries/<uuidstr:delivery_id>/replay 404 202 404 404 401 401
 GET    /api/v1/pipelines                                                200   200   200   200   401   401
 GET    /api/v1/deals/                                                   200   200   200   200   401   401
 POST   /api/v1/deals/                                                   201   201   201   201   401   401
@@ -49,6 +76,12 @@ PATCH  /api/v1/clients/<uuidstr:client_id>                              200   20
 DELETE /api/v1/clients/<uuidstr:client_id>                              204   204   404   404   401   401
 POST   /api/v1/clients/<uuidstr:client_id>/restore                      200   200   404   404   401   401
 POST   /api/v1/clients/<uuidstr:client_id>/reveal                       200   200   404   404   401   401
+POST   /api/v1/deals/bulk                                               200   200   200   200   401   401
+POST   /api/v1/clients/bulk                                             200   200   200   200   401   401
+GET    /api/v1/operations/<uuidstr:operation_id>                        200   404   404   404   401   401
+GET    /api/v1/lookups/addresses                                        404   404   404   404   401   401
+GET    /api/v1/lookups/companies/<inn>                                  404   404   404   404   401   401
+GET    /api/v1/changes                                                  403   200   403   200   401   401
 
 GET    /login/                                                          302   302   302   302   200   200
 POST   /login/                                                          login login login login login login
@@ -76,6 +109,48 @@ GET    /devices/<uuid:session_id>/end/                                  405   40
 POST   /devices/<uuid:session_id>/end/                                  302   302   302   302   login login
 GET    /devices/end-others/                                             405   405   405   405   login login
 POST   /devices/end-others/                                             302   302   302   302   login login
+GET    /step-up/                                                        200   200   200   200   login login
+POST   /step-up/                                                        302   302   302   302   login login
+GET    /keys/                                                           403   200   403   200   login login
+POST   /keys/                                                           405   405   405   405   login login
+GET    /keys/new/                                                       403   200   403   200   login login
+POST   /keys/new/                                                       403   302   403   302   login login
+GET    /keys/<uuid:key_id>/                                             404   200   404   404   login login
+POST   /keys/<uuid:key_id>/                                             405   405   405   405   login login
+GET    /keys/<uuid:key_id>/edit/                                        404   200   404   404   login login
+POST   /keys/<uuid:key_id>/edit/                                        404   302   404   404   login login
+GET    /keys/<uuid:key_id>/rotate/                                      404   200   404   404   login login
+POST   /keys/<uuid:key_id>/rotate/                                      404   302   404   404   login login
+GET    /keys/<uuid:key_id>/revoke/                                      405   405   405   405   login login
+POST   /keys/<uuid:key_id>/revoke/                                      404   302   404   404   login login
+GET    /audit/                                                          403   200   403   200   login login
+POST   /audit/                                                          405   405   405   405   login login
+GET    /audit/export/                                                   405   405   405   405   login login
+POST   /audit/export/                                                   403   302   403   302   login login
+GET    /webhooks/                                                       403   200   403   200   login login
+POST   /webhooks/                                                       405   405   405   405   login login
+GET    /webhooks/new/                                                   403   200   403   200   login login
+POST   /webhooks/new/                                                   403   200   403   200   login login
+GET    /webhooks/<uuid:webhook_id>/                                     404   200   404   404   login login
+POST   /webhooks/<uuid:webhook_id>/                                     405   405   405   405   login login
+GET    /webhooks/<uuid:webhook_id>/edit/                                404   200   404   404   login login
+POST   /webhooks/<uuid:webhook_id>/edit/                                404   302   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/rotate-secret/                       404   200   404   404   login login
+POST   /webhooks/<uuid:webhook_id>/rotate-secret/                       404   200   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/switch-on/                           405   405   405   405   login login
+POST   /webhooks/<uuid:webhook_id>/switch-on/                           404   302   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/switch-off/                          405   405   405   405   login login
+POST   /webhooks/<uuid:webhook_id>/switch-off/                          404   302   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/test/                                405   405   405   405   login login
+POST   /webhooks/<uuid:webhook_id>/test/                                404   302   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/remove/                              405   405   405   405   login login
+POST   /webhooks/<uuid:webhook_id>/remove/                              404   302   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/replay/                              404   200   404   404   login login
+POST   /webhooks/<uuid:webhook_id>/replay/                              404   302   404   404   login login
+GET    /webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/       404   200   404   404   login login
+POST   /webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/       405   405   405   405   login login
+GET    /webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/replay/ 405   405   405   405   login login
+POST   /webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/replay/ 404   302   404   404   login login
 
 GET    /                                                                302   302   302   302   login login
 POST   /                                                                302   302   302   302   login login
@@ -153,6 +228,8 @@ STAFF_ONLY = {
     "accounts/user/<path:object_id>/end-sessions/": (200, 302),
     "accounts/user/<path:object_id>/clear/": (200, 302),
     "accounts/user/<path:object_id>/reveal/": (200, 422),  # without a reason
+    "accounts/apikey/find/": (200, 422),
+    "accounts/apikey/<path:object_id>/revoke/": (200, 302),
     "deals/client/find/": (200, 422),
     "deals/client/<path:object_id>/reveal/": (200, 422),  # without a reason
     "deals/pipeline/<path:object_id>/edit/": (200, 422),
@@ -161,7 +238,7 @@ STAFF_ONLY = {
     "deals/lostreason/new/": (200, 422),
     "deals/lostreason/<path:object_id>/edit/": (200, 422),
 }
-STAFF_READ = ("agency", "event", "changerecord", "smsmessage", "user")  # of accounts; and of deals:
+STAFF_READ = ("agency", "apikey", "backup", "event", "changerecord", "smsmessage", "user")  # of accounts; and of deals:
 STAFF_READ_WORK = ("client", "deal", "pipeline", "stage", "lostreason")
 OF_EACH_MODEL = {  # nobody adds, changes or deletes a row in the admin but through an action
     "": (200, 200),

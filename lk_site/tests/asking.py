@@ -16,6 +16,10 @@ ABOUT = {  # of a hole in a pattern: the thing whose id stands there, unless the
     "client_id": "client",
     "note_id": "note",
     "session_id": "session",
+    "operation_id": "operation",
+    "key_id": "key",
+    "webhook_id": "webhook",
+    "delivery_id": "delivery",
 }
 OTHERS = {  # words of method and pattern -> the things that stand in the holes instead
     "/undo": {"deal_id": "moved"},
@@ -25,12 +29,24 @@ OTHERS = {  # words of method and pattern -> the things that stand in the holes 
     "client_id>/trash": {"client_id": "alone"},
     "DELETE api/v1/clients": {"client_id": "alone"},
 }
+QUERIES = {"GET api/v1/lookups/addresses": {"q": "Тверская"}}  # what must stand in the query; look-ups are off
 TERMS = {"property_address": "Москва, Арбат, 1", "price": "100"}
 BODIES: dict[str, dict[str, Any]] = {
     "POST api/v1/auth/send-code": {"phone": "79161112233"},
     "POST api/v1/auth/verify-code": {"phone": "79161112233", "code": "123456"},
+    "POST api/v1/auth/step-up/verify": {"code": "123456"},
+    "POST api/v1/keys": {"name": "Касса", "scopes": ["deals:read"]},
+    "PATCH api/v1/keys/<uuidstr:key_id>": {"name": "Касса"},
+    "POST api/v1/keys/<uuidstr:key_id>/rotate": {},
+    "POST api/v1/audit/export": {},
     "PATCH api/v1/me": {"name": "Другое Имя"},
     "POST api/v1/me/consents": {"document": NEWEST.document, "version": NEWEST.version},
+    "POST api/v1/webhooks": {"url": "https://example.ru/hook"},
+    "PATCH api/v1/webhooks/<uuidstr:webhook_id>": {"description": "Касса"},
+    "POST api/v1/webhooks/<uuidstr:webhook_id>/replay": {
+        "since": "2026-01-01T00:00:00Z",
+        "until": "2026-01-02T00:00:00Z",
+    },
     "POST api/v1/deals/": {"client_phone": "79031112233", **TERMS},
     "PATCH api/v1/deals/<uuidstr:deal_id>": {"price": "100"},
     "POST api/v1/deals/<uuidstr:deal_id>/stage-moves": {"to": "showing"},
@@ -39,10 +55,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST api/v1/clients/": {"phones": ["79031112233"]},
     "PATCH api/v1/clients/<uuidstr:client_id>": {"name": "Другое Имя"},
     "POST api/v1/clients/<uuidstr:client_id>/reveal": {},
+    "POST api/v1/deals/bulk": {"items": [{"do": "create", "client_phone": "79031112233", **TERMS}]},
+    "POST api/v1/clients/bulk": {"items": [{"do": "create", "phones": ["79031112233"]}]},
     "POST login/": {"phone": "79161112233"},
     "POST profile/": {"name": "Другое Имя", "time_zone": "Europe/Moscow", "theme": "dark"},
     "POST language/": {"language": "en"},
     "POST theme/": {"theme": "dark"},
+    "POST step-up/": {"send": "1"},
+    "POST keys/new/": {"name": "Касса", "scopes": ["deals:read"], "lifetime": "30"},
+    "POST keys/<uuid:key_id>/edit/": {"name": "Касса"},
+    "POST keys/<uuid:key_id>/rotate/": {"lifetime": "30"},
+    "POST webhooks/new/": {"url": "https://example.ru/hook"},
+    "POST webhooks/<uuid:webhook_id>/edit/": {"url": "https://example.ru/other"},
+    "POST webhooks/<uuid:webhook_id>/replay/": {"since": "2026-01-01T00:00", "until": "2026-01-02T00:00"},
     "POST deals/search/": {"q": "Арбат"},
     "POST deals/new/": {"client_phone": "79031112233", "kind": "sale", **TERMS},
     "POST deals/<uuid:deal_id>/edit/": TERMS,
@@ -78,7 +103,13 @@ def send(
 ) -> Any:
     """Ask in this browser; a safe `method` asks with the form of the route's POST in the query."""
     things = things_about(route, world)
-    fixed = {"document": NEWEST.document, "version": NEWEST.version, "app_label": "deals", "url": "nothing/"}
+    fixed = {
+        "document": NEWEST.document,
+        "version": NEWEST.version,
+        "app_label": "deals",
+        "url": "nothing/",
+        "inn": "7707083893",
+    }
     address = route.address(**fixed | {hole: thing.pk for hole, thing in things.items()} | ids)
     thing = next(reversed(things.values()), None)
     version = getattr(things.get("deal_id") or things.get("client_id") or thing, "version", None)
@@ -87,7 +118,7 @@ def send(
         query = urlencode({"version": version or 1, **(body_of(Route("POST", route.pattern), world) or {})}, doseq=True)
         return browser.generic(method, f"{address}?{query}", headers=headers)
     if route.method == "GET":
-        return browser.get(address, headers=headers)
+        return browser.get(address, QUERIES.get(str(route).replace(" /", " ")), headers=headers)
     if route.door == "api":
         sent = {"If-Match": f'"{version}"'} if version else {}
         return browser.generic(route.method, address, json_of(body), "application/json", headers=sent | (headers or {}))

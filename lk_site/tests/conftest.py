@@ -41,3 +41,26 @@ def world(shared_world: Any, db: None, settings: Any) -> Any:
     """Return that world as it was made, with browsers of its own; nobody is throttled."""
     settings.LIMITS = {**settings.LIMITS, **dict.fromkeys(("person", "anonymous", "search"), (10**9, 300))}
     return shared_world.again()
+
+
+@pytest.fixture
+def by_session(world: Any) -> Any:
+    """Return Anna's program: she owns what is in the world."""
+    from lk_site.tests.askers import BySession
+
+    return BySession(world.anna)
+
+
+@pytest.fixture
+def by_key(world: Any) -> Any:
+    """Return a program with a key of every scope, which makes things for Anna."""
+    from accounts.tests.programs import make_key
+    from lk_site.tests.askers import ByKey
+
+    return ByKey(make_key(world.vera).token, world.anna)
+
+
+@pytest.fixture(params=["by_session", "by_key"])
+def api(request: Any, world: Any) -> Any:
+    """Return who asks in that world: a person by a session, then a program by a key."""
+    return request.getfixturevalue(request.param)

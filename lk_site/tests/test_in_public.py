@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from accounts.tests.fake_sms_ru import API_ID, FakeSmsRu, running
 from lk_site.serve import ROOT
@@ -88,8 +87,6 @@ def free_port() -> int:
 def serving(folder: Path) -> Iterator[Served]:
     """Serve the database of a folder, until the block ends."""
     path, port = folder / "log", free_port()
-    (folder / "static").rmdir()
-    (folder / "static").symlink_to(settings.STATIC_ROOT)
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("LK_", "DATABASE_", "PYTEST"))}
     with running() as fake, path.open("wb") as log:
         gateway = {"LK_SMS_RU_URL": fake.url, "LK_SMS_RU_API_ID": API_ID}

@@ -22,7 +22,9 @@ from deals.models import Client, Deal, Look, Note, Search
 from lk_site.logs import JsonFormatter
 from lk_site.tests.databases import dumped, files, moments
 from lk_site.tests.marks import Marks, spellings
+from lk_site.tests.scraping import Scrape, scrape
 
+__all__ = ["scrape"]
 pytestmark = pytest.mark.django_db(transaction=True)
 API = "/api/v1"
 TERMS = {"property_address": "Москва, Тверская ул., 12", "price": "12500000"}
@@ -244,8 +246,13 @@ class Story:
         return browser.generic(method, API + path, data, "application/json", headers=headers)
 
 
+def ids() -> set[Any]:
+    """Return the ids of everybody and everything that a label could name."""
+    return {pk for model in (User, Session, Client, Deal, Event) for pk in model.objects.values_list("pk", flat=True)}
+
+
 @pytest.fixture
-def story(caplog: Any, settings: Any) -> Story:
+def story(caplog: Any, settings: Any, scrape: Scrape) -> Story:
     settings.LIMITS = {**settings.LIMITS, **dict.fromkeys(("person", "anonymous", "search"), (10**9, 300))}
     caplog.set_level(logging.DEBUG)
     logging.getLogger("django.db.backends").setLevel(logging.INFO)  # statements, which nobody logs in production
@@ -254,9 +261,11 @@ def story(caplog: Any, settings: Any) -> Story:
     return told
 
 
-def test_nothing_of_a_day_is_found_in_the_dump_the_logs_or_the_caches(story: Story, caplog: Any, capfd: Any):
-    told = (Event, ChangeRecord, SmsMessage, KeptForm, IdempotencyKey, Search, Look, Session, Note, Client)
-    assert all(model.objects.exists() for model in told), "the story no longer tells everything"
+def test_nothing_of_a_day_is_found_in_the_dump_the_logs_the_caches_or_the_metrics(
+    story: Story, caplog: Any, capfd: Any, scrape: Scrape
+):
+    told_of = (Event, ChangeRecord, SmsMessage, KeptForm, IdempotencyKey, Search, Look, Session, Note, Client)
+    assert all(model.objects.exists() for model in told_of), "the story no longer tells everything"
     assert len(story.marks.codes) == 4
     where: dict[str, set[str]] = {}
     times = moments()
@@ -274,6 +283,10 @@ def test_nothing_of_a_day_is_found_in_the_dump_the_logs_or_the_caches(story: Sto
     kept = repr([[*vars(cache)["_cache"].items()] for cache in caches.all() if "_cache" in vars(cache)])
     assert story.marks.found_in(kept) == set()
     assert story.marks.found_in(repr([*LogEntry.objects.values_list()])) == set()
+    told = scrape.text()
+    assert scrape.samples()["lk_codes_total", "verified", "login"] == 2
+    assert story.marks.found_in(told) == set()
+    assert not [row for row in ids() if str(row) in told]
 
 
 def test_the_search_for_marks_finds_them():

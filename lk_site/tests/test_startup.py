@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from lk_site.encryption.keys import generate_keys
 from lk_site.new_keys import write_new_keys
@@ -44,7 +45,7 @@ def migrated(tmp_path_factory):
     """A folder with keys and a migrated SQLite database."""
     folder = tmp_path_factory.mktemp("var")
     write_new_keys(folder / "keys.json")
-    (folder / "static").mkdir()
+    (folder / "static").symlink_to(settings.STATIC_ROOT)
     migrated = run(folder, "manage.py", "migrate", "--verbosity", "0", "--skip-checks")
     assert migrated.returncode == 0, migrated.stderr
     return folder
@@ -56,7 +57,7 @@ def folder(migrated, tmp_path):
     for name in ("keys.json", "lk.sqlite3"):
         (tmp_path / name).write_bytes((migrated / name).read_bytes())
         (tmp_path / name).chmod(0o600)
-    (tmp_path / "static").mkdir()
+    (tmp_path / "static").symlink_to(settings.STATIC_ROOT)
     return tmp_path
 
 
@@ -88,6 +89,9 @@ def test_what_is_right_starts_in_public(migrated):
         ({"LK_SMS_RU_API_ID": "an-account"}, "sends no real SMS"),
         ({"LK_SMS_GATEWAY": "sms.ru"}, "sends no real SMS"),
         ({"LK_SSL_REDIRECT": "1"}, "TLS settings must be off"),
+        ({"LK_DADATA_URL": "127.0.0.1:8200"}, "LK_DADATA_URL=127.0.0.1:8200 is not an address"),
+        ({"LK_DADATA_URL": "http://[::1:8200"}, "is not an address"),
+        ({"LK_DADATA_KEY": "ключ"}, "LK_DADATA_KEY holds more than Latin letters"),
     ],
 )
 def test_local_mode_serves_one_machine_and_nobody_else(migrated, environment, says):
@@ -103,6 +107,8 @@ def test_local_mode_serves_one_machine_and_nobody_else(migrated, environment, sa
         ({"LK_SMS_GATEWAY": "console"}, "shows codes"),
         ({"LK_SMS_GATEWAY": "sms.ru"}, "LK_SMS_GATEWAY=sms.ru is none that LK knows"),
         ({"LK_SMS_RU_API_ID": ""}, "LK_SMS_RU_API_ID is not set"),
+        ({"LK_DADATA_URL": "http://suggestions.dadata.ru"}, "begin it with https"),
+        ({"LK_WEBHOOK_LOOPBACK": "1"}, "this machine's own services"),
         ({"LK_TRUSTED_HOPS": "two"}, "LK_TRUSTED_HOPS=two is not a number"),
         ({"DATABASE_URL": "mysql://host/lk"}, "DATABASE_URL must be"),
     ],
@@ -188,6 +194,30 @@ def test_migrate_brings_lost_triggers_back(folder):
     change_database(folder, "drop trigger accounts_event_no_update")
     assert run(folder, "manage.py", "migrate", "--verbosity", "0", "--skip-checks").returncode == 0
     assert run(folder, *WSGI).returncode == 0
+
+
+def test_in_public_static_files_that_were_never_collected_are_refused(folder):
+    (folder / "static").unlink()
+    (folder / "static").mkdir()
+    assert "is not among the static files; run: python manage.py collectstatic" in refusal(folder, **PUBLIC)
+    assert run(folder, *WSGI).returncode == 0  # locally, where tests and tools draw no page
+
+
+def test_a_file_that_came_after_the_others_were_collected_is_refused_by_name(folder):
+    collected = json.loads((settings.STATIC_ROOT / "staticfiles.json").read_text())
+    del collected["paths"]["css/app.css"]
+    (folder / "static").unlink()
+    (folder / "static").mkdir()
+    for served in settings.STATIC_ROOT.iterdir():
+        (folder / "static" / served.name).symlink_to(served)
+    (folder / "static" / "staticfiles.json").unlink()
+    (folder / "static" / "staticfiles.json").write_text(json.dumps(collected))
+    assert "css/app.css is not among the static files" in refusal(folder, **PUBLIC)
+
+
+def test_the_worker_serves_no_static_files_and_needs_none(folder):
+    (folder / "static").unlink()
+    assert run(folder, "manage.py", "worker", "--once", **PUBLIC).returncode == 0
 
 
 def test_the_worker_refuses_too(folder):

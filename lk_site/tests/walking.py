@@ -12,13 +12,16 @@ from django.db import transaction
 from django.middleware.csrf import _get_new_csrf_string
 from django.test import Client as Browser
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 from ninja.operation import PathView
 
 from accounts.actor import Actor
-from accounts.models import Agency, Event, Role, SmsMessage, User, UserKind
+from accounts.models import Agency, Backup, Event, Role, SmsMessage, User, UserKind
 from accounts.models.evidence import ChangeRecord
-from accounts.services import agencies, outbox
+from accounts.services import agencies, outbox, webhooks
+from accounts.services.operations import queue_operation
 from accounts.tests.people import make_agent, sign_in
+from accounts.tests.programs import make_key
 from deals.models import LostReason, Stage
 from deals.services.clients import trash_client
 from deals.services.deals import trash_deal
@@ -134,6 +137,9 @@ def make_world(staff: str = "sonya") -> World:
         "staff": sonya,
     }
     world = World(users, things_of(users["anna"], agency))
+    world.things["key"] = world.things["apikey"] = make_key(users["vera"]).key
+    world.things["webhook"] = webhooks.add_endpoint("https://example.ru/hook", actor=by(users["vera"]))
+    world.things["delivery"] = webhooks.send_test(world.webhook.pk, actor=by(users["vera"]))
     world.browsers |= {who: browser_of(user) for who, user in users.items()}
     return world
 
@@ -154,11 +160,13 @@ def things_of(anna: User, agency: Agency) -> dict[str, Any]:
         "gone": trash_client(gone.pk, actor=actor, version=1),
         "note": add_note(deal.pk, "Смотрели дважды", actor=actor),
         "session": sign_in(Browser(), anna, settings.SESSION_COOKIE_NAME),
+        "operation": queue_operation("deals.bulk", "{}", actor=actor, language="ru"),
         "pipeline": deal.stage.pipeline,
         "stage": Stage.objects.get(pipeline=deal.stage.pipeline, code="showing"),
         "lostreason": LostReason.objects.filter(agency=agency).earliest("pk"),
         "event": Event.objects.filter(agency_id=agency.pk).earliest("seq"),
         "changerecord": ChangeRecord.objects.earliest("pk"),
+        "backup": Backup.objects.create(name="lk-20261101T030000000000Z", made_at=timezone.now(), bytes=1, rows=1),
         "smsmessage": SmsMessage.objects.earliest("pk"),
         "user": anna,
     }
