@@ -59,6 +59,7 @@ def pytest_configure() -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let tables be emptied, and, once, collect the static files as production does: hashed and compressed."""
     lift_triggers_while_flushing()
+    drop_databases_that_are_in_use()
     read_static_files_once()
     if not IS_WORKER and not session.config.option.collectonly:
         from django.core.management import call_command
@@ -88,6 +89,17 @@ def lift_triggers_while_flushing() -> None:
         plain(self, [*lift, *sql_list, *restore])
 
     BaseDatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign, assignment]
+
+
+def drop_databases_that_are_in_use() -> None:
+    """PostgreSQL may still be ending the session of a process that a test has killed when its database is dropped."""
+    from django.db.backends.postgresql.creation import DatabaseCreation
+
+    def destroy(self: DatabaseCreation, test_database_name: str, verbosity: int) -> None:
+        with self._nodb_cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {self.connection.ops.quote_name(test_database_name)} WITH (FORCE)")
+
+    DatabaseCreation._destroy_test_db = destroy  # type: ignore[method-assign]
 
 
 def read_static_files_once() -> None:

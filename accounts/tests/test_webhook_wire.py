@@ -317,8 +317,10 @@ def test_what_is_no_http_is_no_answer(loopback, said, why):
         def say() -> None:
             sock, _place = server.accept()
             with closing(sock):
-                sock.recv(65536)
                 sock.sendall(said)
+                sock.shutdown(socket.SHUT_WR)
+                while sock.recv(65536):  # what is closed unread is reset
+                    pass
 
         thread = threading.Thread(target=say, daemon=True)
         thread.start()

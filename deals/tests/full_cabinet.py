@@ -50,7 +50,7 @@ class Cabinet:
         address = "https://integrations.accounting.example.ru:8443/hooks/lk/" + "very-long-part-" * 12
         webhook = webhooks.add_endpoint(address, description=LONG_NAME, types=["deal.moved"], actor=head)
         webhooks.add_endpoint("https://example.ru/hook", actor=head)
-        move_deal(self.deal.pk, "showing", actor=by(self.anna), version=self.deal.version)
+        move_deal(make_deal(self.anna, OTHER_PHONE).pk, "showing", actor=by(self.anna), version=1)
         webhook_delivery.fan_out()
         WebhookDelivery.objects.filter(endpoint=webhook).update(attempts=9)
         leased = [delivery for delivery, _message in webhook_delivery.claim(10)]

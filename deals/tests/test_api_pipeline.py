@@ -148,7 +148,7 @@ def test_a_note_is_added_edited_and_deleted_and_leaves_a_trace(api, anna):
     path = f"/deals/{deal['id']}/notes"
     added = api.post(path, NOTE)
     note = added.json()
-    assert (added.status_code, set(note)) == (201, {"id", "text", "author", "created_at", "edited_at"})
+    assert (added.status_code, set(note)) == (201, {"id", "text", "author", "key", "created_at", "edited_at"})
     assert (note["text"], note["author"]["id"], note["edited_at"]) == (NOTE["text"], str(anna.pk), None)
     edited = api.patch(f"{path}/{note['id']}", {"text": "Скидку дали"}).json()
     assert (edited["id"], edited["text"]) == (note["id"], "Скидку дали")

@@ -49,7 +49,10 @@ SCANS = re.compile(
     r"(?:Index Scan|Index Only Scan|Bitmap Index Scan)(?: Backward)? (?:using|on) (\w+)|(Seq Scan on \w+)"
 )
 OF_DEALS_AND_CLIENTS = re.compile(r"(deal_|client_|deals_deal_|deals_client_)\w+|Seq Scan on deals_(deal|client)")
-KEYS = {"deals_deal_pkey", "deals_client_pkey", "client_phone_position"}  # how a row that was found is completed
+KEYS = {  # how a row that was found is completed
+    *("deals_deal_pkey", "deals_client_pkey", "client_phone_position"),
+    "client_walk_of_agency",  # agency and id
+}
 
 Plan = set[str]
 
