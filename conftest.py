@@ -95,11 +95,11 @@ def drop_databases_that_are_in_use() -> None:
     """PostgreSQL may still be ending the session of a process that a test has killed when its database is dropped."""
     from django.db.backends.postgresql.creation import DatabaseCreation
 
-    def destroy(self: DatabaseCreation, test_database_name: str, verbosity: int) -> None:
+    def destroy(self: Any, test_database_name: str, verbosity: int) -> None:
         with self._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {self.connection.ops.quote_name(test_database_name)} WITH (FORCE)")
 
-    DatabaseCreation._destroy_test_db = destroy  # type: ignore[method-assign]
+    DatabaseCreation._destroy_test_db = destroy  # type: ignore[attr-defined]
 
 
 def read_static_files_once() -> None:
