@@ -94,6 +94,8 @@ def pages_of_head(cabinet: Cabinet) -> dict[str, str]:
         "the head's client": url("deals:client_detail", client),
         "the head's form of a client": url("deals:client_edit", client),
         "the head's more": url("accounts:more"),
+        "accounts:audit_list": url("accounts:audit_list"),
+        "the audit of a deal": url("accounts:audit_list") + f"?object={deal}&action=deal.moved&who=x",
         **{name: url(name) for name in ("accounts:webhook_list", "accounts:webhook_create")},
         **{name: url(name, cabinet.webhook.pk) for name in OF_WEBHOOK},
         "a webhook's failures": url("accounts:webhook_detail", cabinet.webhook.pk) + "?state=failed",

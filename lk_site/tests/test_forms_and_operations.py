@@ -36,6 +36,7 @@ OPERATION_OF = {  # view that a form posts to -> the operation that does the sam
     "accounts:webhook_remove": "DELETE webhooks/<uuidstr:webhook_id>",
     "accounts:webhook_replay": "POST webhooks/<uuidstr:webhook_id>/replay",
     "accounts:webhook_delivery_replay": "POST webhooks/<uuidstr:webhook_id>/deliveries/<uuidstr:delivery_id>/replay",
+    "accounts:audit_export": "POST audit/export",
     "deals:deal_search": "GET deals/",
     "deals:deal_create": "POST deals/",
     "deals:deal_edit": "PATCH deals/<uuidstr:deal_id>",
