@@ -10,7 +10,10 @@ import pytest
 from conftest import absent
 
 UNITS = Path(__file__).parents[1] / "systemd"
-SERVICES = ["lk-web.service", "lk-worker@1.service", "lk-migrate.service", "lk-backup.service", "lk-metrics.service"]
+SERVICES = [
+    *("lk-web.service", "lk-worker@1.service", "lk-metrics.service"),
+    *("lk-migrate.service", "lk-backup.service", "lk-backup-verify.service"),
+]
 OTHERS = ["lk-web.socket", "lk-backup.timer"]
 EXPOSURE_AT_MOST = 2.0  # of ten; systemd calls it OK
 PROGRAMS = ["opt/lk/current/.venv/bin/python", "bin/kill"]
@@ -55,6 +58,11 @@ def test_a_service_may_do_next_to_nothing(machine: Path, service: str):
 def test_what_serves_never_learns_who_owns_the_database():
     knowing = [unit.name for unit in UNITS.glob("*.service") if "owner.env" in unit.read_text()]
     assert knowing == ["lk-migrate.service"]
+
+
+def test_what_serves_never_learns_what_opens_backups():
+    knowing = [unit.name for unit in UNITS.glob("*.service") if re.search(r"=.*backup[.-](env|iden)", unit.read_text())]
+    assert knowing == ["lk-backup-verify.service"]
 
 
 def test_requests_that_have_begun_end_before_systemd_ends_them():

@@ -28,6 +28,7 @@ from deals.services.deals import trash_deal
 from deals.services.notes import add_note
 from deals.services.pipeline import move_deal
 from deals.tests.making import by, make_client, make_deal
+from lk_site.backup.folders import name_of
 
 PEOPLE = ("anna", "vera", "boris", "gleb", "staff", "nobody")  # the owner, his head, a colleague, another agency, …
 CAPTURED = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>|\(\?P<([a-z_]+)>[^)]*\)")
@@ -166,7 +167,7 @@ def things_of(anna: User, agency: Agency) -> dict[str, Any]:
         "lostreason": LostReason.objects.filter(agency=agency).earliest("pk"),
         "event": Event.objects.filter(agency_id=agency.pk).earliest("seq"),
         "changerecord": ChangeRecord.objects.earliest("pk"),
-        "backup": Backup.objects.create(name="lk-20261101T030000000000Z", made_at=timezone.now(), bytes=1, rows=1),
+        "backup": Backup.objects.create(name=name_of(now := timezone.now()), made_at=now, bytes=1, rows=1),
         "smsmessage": SmsMessage.objects.earliest("pk"),
         "user": anna,
     }
