@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint ruff mypy djlint bandit lock messages openapi bench clean
+.PHONY: help run test faults lint ruff mypy djlint bandit lock messages openapi bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -19,6 +19,9 @@ run: $(VENV)/.run ## the site, its worker and demo data on http://127.0.0.1:8000
 test: $(VENV)/.dev ## the whole suite on DATABASE_URL or SQLite (ARGS="-k words", WORKERS=2)
 	@command -v chromium chromium-browser google-chrome >/dev/null || echo "No Chromium: browser tests are skipped. On Debian: apt-get install chromium"
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+
+faults: $(VENV)/.dev ## every fault of docs/faults.md on a production stack of its own, under load; prints a table
+	@$(BIN)/pytest -q -n 0 -o python_files='fault_*.py' tests/faults $(ARGS)
 
 lint: ruff mypy djlint bandit ## style, types, templates, security
 
