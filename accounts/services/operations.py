@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.actor import Actor, ActorKind, acting
 from accounts.models import ApiKey, Operation, OperationState, User
 from accounts.services.unit_of_work import unit_of_work
+from lk_site import metrics
 from lk_site.answers import to_json
 from lk_site.errors import DomainError, LimitReached, NotAllowed, ScopeMissing
 from lk_site.problems import item_problem
@@ -166,6 +167,7 @@ def settle(operation: Operation, state: OperationState, result: bytes) -> None:
     operation.state, operation.result, operation.request = state, result.decode(), None
     operation.lease, operation.leased_until, operation.done_at = None, None, timezone.now()
     operation.save(update_fields=["state", "result", "request", "lease", "leased_until", "done_at"])
+    metrics.OPERATIONS.add(state.value)
 
 
 @unit_of_work
@@ -180,6 +182,7 @@ def put_off(operation: Operation) -> None:
     """Let an operation whose attempt broke wait before its next one."""
     mine = Operation.objects.filter(pk=operation.pk, lease=operation.lease)
     mine.update(state=OperationState.QUEUED, lease=None, leased_until=None, due_at=timezone.now() + PAUSE)
+    metrics.OPERATIONS.add("broken")
 
 
 def sweep(now: datetime) -> None:

@@ -23,7 +23,7 @@ def image() -> str:
 
 
 def test_every_service_is_there_and_says_whether_it_is_well(stack):
-    assert set(stack["services"]) == {"nginx", "web", "worker", "migrate", "postgres", "valkey"}
+    assert set(stack["services"]) == {"nginx", "web", "worker", "metrics", "migrate", "postgres", "valkey"}
     assert {name for name, one in stack["services"].items() if "healthcheck" not in one} == {"migrate"}
     assert {name for name, one in stack["services"].items() if one.get("restart") != "unless-stopped"} == {"migrate"}
 
@@ -34,7 +34,7 @@ def test_nothing_but_nginx_can_be_reached_from_outside(stack):
     assert stack["networks"]["back"]["internal"] is True
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "migrate"])
+@pytest.mark.parametrize("name", ["web", "worker", "metrics", "migrate"])
 def test_what_runs_lk_has_no_rights_and_writes_nowhere_else(stack, name):
     service = stack["services"][name]
     assert service["user"] == "10001:10001"

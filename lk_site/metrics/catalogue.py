@@ -64,6 +64,12 @@ WEBHOOK_TRIES = Measure(
 ENDPOINTS_SWITCHED_OFF = Measure(
     "lk_webhook_endpoints_switched_off_total", Kind.COUNTER, "Endpoints of webhooks that were switched off.", ("why",)
 )
+OPERATIONS = Measure(
+    "lk_operations_total",
+    Kind.COUNTER,
+    "Tries of operations: `done`, `failed` for good, or `broken` until the next try.",
+    ("outcome",),
+)
 WORKER_TURNED = Measure(
     "lk_worker_last_turn_timestamp_seconds",
     Kind.GAUGE,
@@ -91,6 +97,7 @@ COUNTED = (
     SMS,
     WEBHOOK_TRIES,
     ENDPOINTS_SWITCHED_OFF,
+    OPERATIONS,
     WORKER_TURNED,
     WORKER_FAULTS,
     CHORE_SUCCEEDED,
