@@ -261,7 +261,7 @@ def test_a_process_renews_while_it_serves(machine):
 
 def spoil(row: models.Model, column: str) -> bytes:
     """Break a value of a row, and return what stands there then."""
-    table, field = row._meta.db_table, cast(models.Field[Any, Any], row._meta.get_field(column))
+    table, field = row._meta.db_table, cast("models.Field[Any, Any]", row._meta.get_field(column))
     broken = bytes((1, 1)) + bytes(40)
     with connection.cursor() as cursor:
         key = row._meta.pk.get_db_prep_value(row.pk, connection)

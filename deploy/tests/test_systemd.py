@@ -55,14 +55,25 @@ def test_a_service_may_do_next_to_nothing(machine: Path, service: str):
     assert float(found[1]) <= EXPOSURE_AT_MOST
 
 
-def test_what_serves_never_learns_who_owns_the_database():
-    knowing = [unit.name for unit in UNITS.glob("*.service") if "owner.env" in unit.read_text()]
-    assert knowing == ["lk-migrate.service"]
+@pytest.mark.parametrize(
+    ("file", "unit"),
+    [
+        ("owner.env", "lk-migrate.service"),
+        ("backup.env", "lk-backup-verify.service"),
+        ("backup-identity", "lk-backup-verify.service"),
+    ],
+)
+def test_one_unit_alone_knows_what_nothing_that_serves_may_know(file: str, unit: str):
+    line = re.compile(rf"^\w+=\S*/etc/lk/{file}$", re.MULTILINE)
+    named = [place for place in UNITS.rglob("*.*") if place.is_file() and line.search(place.read_text())]
+    assert [place.parent.name for place in named] == [f"{unit}.d"]
 
 
-def test_what_serves_never_learns_what_opens_backups():
-    knowing = [unit.name for unit in UNITS.glob("*.service") if re.search(r"=.*backup[.-](env|iden)", unit.read_text())]
-    assert knowing == ["lk-backup-verify.service"]
+def test_the_settings_of_one_unit_come_after_those_of_all():
+    """Of what is set twice systemd believes the last, and it reads drop-ins after the unit, by their names."""
+    of_all = max(place.name for place in (UNITS / "lk-.service.d").iterdir())
+    assert not [unit for unit in UNITS.glob("*.service") if "EnvironmentFile=" in unit.read_text()]
+    assert all(place.name > of_all for place in UNITS.glob("lk-?*.service.d/*"))
 
 
 def test_requests_that_have_begun_end_before_systemd_ends_them():
