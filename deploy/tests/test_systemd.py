@@ -64,7 +64,7 @@ def test_a_service_may_do_next_to_nothing(machine: Path, service: str):
     ],
 )
 def test_one_unit_alone_knows_what_nothing_that_serves_may_know(file: str, unit: str):
-    line = re.compile(rf"^\w+=\S*/etc/lk/{file}$", re.MULTILINE)
+    line = re.compile(rf"^(EnvironmentFile|LoadCredential)=\S*/etc/lk/{file}$", re.MULTILINE)
     named = [place for place in UNITS.rglob("*.*") if place.is_file() and line.search(place.read_text())]
     assert [place.parent.name for place in named] == [f"{unit}.d"]
 
