@@ -73,7 +73,12 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that drive a browser, and let `-k security_1_2` find those of a requirement of security.md."""
+    from lk_site.tests.security_table import words_of
+
+    numbered = words_of()
     for item in items:
+        item.extra_keyword_matches |= numbered.get(getattr(item, "originalname", ""), set())
         if BROWSER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
 

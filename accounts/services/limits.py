@@ -113,6 +113,11 @@ class Use(NamedTuple):
         _, seconds = settings.LIMITS[self.name]
         return now + timedelta(seconds=seconds)
 
+    def refused(self, now: datetime) -> Refused:
+        """Return the refusal of a limit that lets nobody through: the statement would count a first one."""
+        metrics.LIMITS_HIT.add(self.name)
+        return Refused(self.name, int((self.ends_at(now) - now).total_seconds()))
+
 
 def take(name: str, *key_parts: Part, factor: int = 1, now: datetime | None = None) -> Taken | Refused:
     """Count one use of a limit, unless it is used up or blocked."""
@@ -128,6 +133,8 @@ def take_all(uses: Iterable[Use], *, now: datetime | None = None) -> Taken | Ref
     keys = [(use, use.keys) for use in uses]
     if not keys:
         raise ValueError("no limit to take")
+    if shut := next((use for use, _ in keys if use.limit < 1), None):
+        return shut.refused(now)
     in_order = sorted(((use, mine[0]) for use, mine in keys), key=lambda pair: (pair[0].name, pair[1]))
     with transaction.atomic(savepoint=False):
         carry_over([mine for _, mine in keys])

@@ -24,6 +24,12 @@ def test_as_many_pass_as_the_limit_says():
     assert taken(10) == 3
 
 
+def test_a_limit_of_nothing_lets_nobody_through(settings):
+    settings.LIMITS = {**settings.LIMITS, "code.sends.phone.10min": (0, 600)}
+    assert taken(3) == 0
+    assert limits.take("code.sends.phone.10min", "a", now=NOON) == Refused("code.sends.phone.10min", 600)
+
+
 def test_a_refusal_says_how_long_to_wait():
     taken(3)
     refused = limits.take("code.sends.phone.10min", "phone", "79160000001", now=NOON + 4 * MINUTE)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from django.urls import resolve
 
 from accounts.actor import Actor
@@ -312,3 +313,16 @@ def test_deals_of_every_agent_are_a_keys_to_see(vera: User, anna: User):
     mine, hers = make_deal(vera), make_deal(anna)
     listed = program(make_key(vera, [Scope.DEALS_READ]).token).get("/api/v1/deals/").json()["items"]
     assert {item["id"] for item in listed} == {str(mine.pk), str(hers.pk)}
+
+
+def test_no_route_but_the_api_knows_a_key(world: World, settings: Any):
+    """Every page and every address of the admin answers a key of every scope as it answers nobody."""
+    settings.LIMITS = {**settings.LIMITS, "anonymous": (10**9, 300)}
+    token = make_key(world.vera).token
+    for route in routes():
+        if route.door != "api":
+            with undone():
+                expected = send(Client(raise_request_exception=False), route, world).status_code
+            assert ask_with(token, route, world).status_code in (expected, 403), str(
+                route
+            )  # 403: a form lacks its token
