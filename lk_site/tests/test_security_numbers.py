@@ -44,8 +44,8 @@ def names_of_tests() -> frozenset[str]:
 
 
 def files_of_tests() -> Iterator[Path]:
-    for folder in SUITE:
-        yield from (path for path in (ROOT / folder).rglob("*.py") if path.name.startswith(("test_", "attack_", "fault_")))
+    kinds = ("test_*.py", "attack_*.py", "fault_*.py")
+    return (path for folder in SUITE for kind in kinds for path in (ROOT / folder).rglob(kind))
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef]:
