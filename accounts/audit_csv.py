@@ -20,7 +20,8 @@ from accounts.services.audit import Names, names_in
 
 CSV = "text/csv"
 BOM = "\ufeff"  # tells Excel that it is UTF-8
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is run by a spreadsheet (OWASP: CSV injection)
+# a cell that begins so, in either width, is run by a spreadsheet (OWASP: CSV injection)
+FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")
 COLUMNS = (
     *("number", "at", "actor_kind", "who", "what", "about", "action", "object_type", "object", "deal", "client"),
     *("version", "fields", "address", "request"),
@@ -39,8 +40,12 @@ def told_as_now(lines: Iterator[str]) -> Iterator[str]:
     zone, language = timezone.get_current_timezone(), translation.get_language()
 
     def told() -> Iterator[str]:
-        with timezone.override(zone), translation.override(language):
-            yield from lines
+        while True:
+            with timezone.override(zone), translation.override(language):
+                made = next(lines, None)
+            if made is None:
+                return
+            yield made
 
     return told()
 

@@ -22,7 +22,7 @@ ICONS = {
     "session": "monitor-smartphone",
     "pipeline": "settings",
 }
-ICONS_OF = {
+ICONS_OF: dict[str, str] = {
     Action.CLIENT_LOOKED_AT: "eye",
     Action.CLIENT_REVEALED: "eye",
     Action.CLIENT_SEARCHED: "search",
@@ -41,8 +41,8 @@ NAMELESS = {
 
 
 def what_text(event: Event) -> str:
-    """Return what was done, as a line that begins with a capital."""
-    return capfirst(str(Action(event.action).label))
+    """Return what was done, as a line that begins with a capital; its code where only a newer release has words."""
+    return capfirst(str(Action(event.action).label if event.action in Action else event.action))
 
 
 def who_text(who: Who) -> str:
@@ -67,7 +67,7 @@ def audit_row(event: Event, names: Names, places: dict[Any, tuple[str, str]]) ->
     about = next((pk for pk in (event.deal_id, event.client_id) if pk in places), None)
     return {
         "id": event.pk,
-        "icon": ICONS_OF.get(Action(event.action)) or ICONS.get(event.object_type, "history"),
+        "icon": ICONS_OF.get(event.action) or ICONS.get(event.object_type, "history"),
         "title": what_text(event),
         "name": "" if event.object_id == event.actor_id else names.of_object(event),
         "place": places[about] if about else None,

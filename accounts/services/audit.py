@@ -96,9 +96,14 @@ def list_events(asked: AuditFilter, *, actor: Actor, limit: int, after: Position
 
 def events_of(asked: AuditFilter, actor: Actor) -> QuerySet[Event]:
     """Return the events of the actor's agency. Raises NotAllowed."""
+    must_read(actor)
+    return Event.objects.visible_to(actor).filter(asked.condition())
+
+
+def must_read(actor: Actor) -> None:
+    """Raise NotAllowed for anybody but a head or a program, which sees what the head sees."""
     if not actor.is_head or actor.agency_id is None:
         raise NotAllowed
-    return Event.objects.visible_to(actor).filter(asked.condition())
 
 
 # --- names
@@ -124,10 +129,16 @@ class Names(NamedTuple):
 
 
 def all_names(actor: Actor) -> Names:
-    """Return the names of everybody in the agency: the page offers them to choose from."""
-    people = User.objects.visible_to(actor).only("name").order_by("pk")
-    keys = ApiKey.objects.visible_to(actor).values_list("pk", "name").order_by("created_at")
-    return Names({user.pk: user.name or "" for user in people}, dict(keys))
+    """Return the names of everybody in the agency, by name: the page offers them to choose from. Raises NotAllowed."""
+    must_read(actor)
+    people = {user.pk: user.name or "" for user in User.objects.visible_to(actor).only("name")}
+    keys = dict(ApiKey.objects.visible_to(actor).values_list("pk", "name"))
+    return Names(by_name(people), by_name(keys))
+
+
+def by_name(names: dict[UUID, str]) -> dict[UUID, str]:
+    """Return names in the order of a list to choose from; who has none yet stands last. They lie encrypted."""
+    return dict(sorted(names.items(), key=lambda one: (not one[1], one[1].casefold(), one[0])))
 
 
 def names_in(events: Iterable[Event], actor: Actor) -> Names:
@@ -149,23 +160,27 @@ def export_events(asked: AuditFilter, *, actor: Actor) -> Iterator[list[Event]]:
     """
     if actor.is_key:
         raise NotAllowed
-    events = events_of(asked.within_an_export(timezone.now()), actor)
+    must_read(actor)
     step_up.require_fresh_code(actor)
+    asked = asked.within_an_export(timezone.now())
+    events = events_of(asked, actor)
     rows = events.order_by()[: EXPORT_ROWS + 1].count()
     if rows > EXPORT_ROWS:
         raise Invalid.at("since", "too_many", _("More than 100,000 events. Choose a shorter time."))
-    if not (taken := record_export(rows, actor=actor)):
+    if not (taken := record_export(asked, rows, actor=actor)):
         raise taken.error()
     return batches_of(events)
 
 
 @unit_of_work
-def record_export(rows: int, *, actor: Actor) -> limits.Taken | limits.Refused:
+def record_export(asked: AuditFilter, rows: int, *, actor: Actor) -> limits.Taken | limits.Refused:
     """Count an export and leave its evidence, unless the day's exports are used up."""
     assert actor.user_id is not None
     taken = limits.take("export", actor.user_id)
     if taken:
-        record(actor, Action.EXPORT_MADE, Agency(pk=actor.agency_id), what="audit", rows=rows)
+        since, until = (f"{moment:%Y-%m-%dT%H:%M:%S%z}" for moment in (asked.since, asked.until))
+        agency = Agency(pk=actor.agency_id)
+        record(actor, Action.EXPORT_MADE, agency, what="audit", rows=rows, since=since, until=until)
     return taken
 
 
