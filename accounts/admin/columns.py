@@ -42,6 +42,11 @@ LABELS: dict[str, "_StrOrPromise"] = {  # of columns that nobody but staff reads
     "due_at": _("due"),
     "useless_at": _("the code dies"),
     "settled_at": _("settled"),
+    "started_at": _("begun"),
+    "succeeded_at": _("last success"),
+    "done_at": _("ended"),
+    "failing_since": _("failing since"),
+    "switched_off_at": _("off since"),
     "gateway_id": _("number at the gateway"),
     "gateway_status": _("answer of the gateway"),
 }

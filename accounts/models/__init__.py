@@ -20,6 +20,7 @@ from accounts.models.operations import Operation, OperationState
 from accounts.models.outbox import SmsMessage, SmsState
 from accounts.models.people import Agency, Role, Theme, User, UserKind
 from accounts.models.processes import RunningProcess
+from accounts.models.schedules import Schedule
 from accounts.models.sessions import Session
 from accounts.models.staff import StaffBackupCode, StaffTotp
 from accounts.models.webhooks import (
@@ -56,6 +57,7 @@ __all__ = [
     "Purpose",
     "Role",
     "RunningProcess",
+    "Schedule",
     "Scope",
     "Session",
     "SmsMessage",

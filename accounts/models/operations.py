@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models.base import new_id
@@ -64,6 +65,8 @@ class Operation(EncryptedModel):
     objects = OperationQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta:
+        verbose_name = _("operation")
+        verbose_name_plural = _("operations")
         indexes = [
             models.Index("due_at", name="operation_due", condition=Q(state__in=["queued", "running"])),
             models.Index("actor_id", name="operation_open", condition=Q(state__in=["queued", "running"])),

@@ -73,6 +73,10 @@ class WebhookEndpointQuerySet(EncryptedQuerySet["WebhookEndpoint"]):  # type: ig
         """Endpoints that LK has switched off, and that nobody has looked after since."""
         return self.there().filter(is_on=False).exclude(off_why=WebhookOff.PERSON)
 
+    def failing(self) -> Self:
+        """Endpoints whose last try failed, those included that LK has switched off for it."""
+        return self.there().exclude(failing_since=None).exclude(off_why=WebhookOff.PERSON)
+
     def with_news(self) -> Self:
         """Endpoints whose agency has events that they have not followed yet."""
         newer = AgencyHead.objects.filter(agency_id=OuterRef("agency_id"), seq__gt=OuterRef("followed_seq"))
@@ -110,6 +114,8 @@ class WebhookEndpoint(VersionedModel):
     objects = WebhookEndpointQuerySet.as_manager()  # type: ignore[assignment, misc]
 
     class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
         constraints = [
             models.CheckConstraint(
                 name="webhook_endpoint_off_has_reason",

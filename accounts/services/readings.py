@@ -6,20 +6,18 @@ They tell of the whole database, so every machine that is asked says the same.
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, Sum
 
 from accounts.models import (
     Action,
     AgencyHead,
     Backup,
     Event,
-    Operation,
     RunningProcess,
-    SmsMessage,
-    WebhookDelivery,
+    Schedule,
     WebhookEndpoint,
-    WebhookState,
 )
+from accounts.services import jobs
 from accounts.services.processes import COUNTED_FOR
 from lk_site.metrics import Kind, Measure
 
@@ -41,6 +39,12 @@ QUEUE_OLDEST = Measure(
     Kind.GAUGE,
     "For how long the oldest that could go has waited; 0 where none could.",
     ("queue",),
+)
+CHORE_SUCCEEDED = Measure(
+    "lk_chore_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    "When a worker last did a chore to its end, in seconds since 1970.",
+    ("chore",),
 )
 ENDPOINTS = Measure(
     "lk_webhook_endpoints",
@@ -70,6 +74,7 @@ READ = (
     PROCESSES,
     QUEUE_LENGTH,
     QUEUE_OLDEST,
+    CHORE_SUCCEEDED,
     ENDPOINTS,
     AUDIT_EVENTS,
     UNANCHORED,
@@ -88,25 +93,28 @@ def processes(now: datetime) -> Iterator[Read]:
 
 
 def sms(now: datetime) -> Iterator[Read]:
-    yield from queue("sms", SmsMessage.objects.queued(), now)
+    yield from queue(jobs.SMS, now)
 
 
 def webhooks(now: datetime) -> Iterator[Read]:
-    on = WebhookDelivery.objects.filter(state=WebhookState.WAITING, endpoint__in=WebhookEndpoint.objects.on())
-    yield from queue("webhooks", on, now)
+    yield from queue(jobs.WEBHOOKS, now)
 
 
 def operations(now: datetime) -> Iterator[Read]:
-    yield from queue("operations", Operation.objects.open(), now)
+    yield from queue(jobs.OPERATIONS, now)
 
 
-def queue(
-    name: str, waiting: QuerySet[SmsMessage] | QuerySet[WebhookDelivery] | QuerySet[Operation], now: datetime
-) -> Iterator[Read]:
-    found = waiting.aggregate(length=Count("pk"), oldest=Min("due_at"))
+def queue(name: str, now: datetime) -> Iterator[Read]:
+    found = jobs.waiting()[name].aggregate(length=Count("pk"), oldest=Min("due_at"))
     oldest: datetime = found["oldest"] or now
     yield QUEUE_LENGTH, (name,), found["length"]
     yield QUEUE_OLDEST, (name,), max(0.0, (now - oldest).total_seconds())
+
+
+def chores(now: datetime) -> Iterator[Read]:
+    for name, at in Schedule.objects.values_list("name", "succeeded_at"):
+        if at is not None:
+            yield CHORE_SUCCEEDED, (name,), at.timestamp()
 
 
 def endpoints(now: datetime) -> Iterator[Read]:
@@ -147,6 +155,7 @@ READINGS: tuple[Callable[[datetime], Iterator[Read]], ...] = (
     sms,
     webhooks,
     operations,
+    chores,
     endpoints,
     audit,
     proofs,

@@ -4,6 +4,7 @@ Only the head, or a program whose key has the scope, manages them; for others th
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypedDict, Unpack
@@ -29,6 +30,7 @@ from accounts.models import (
     WebhookState,
 )
 from accounts.models.base import new_id
+from accounts.models.webhooks import WebhookDeliveryQuerySet
 from accounts.services import webhook_delivery
 from accounts.services.unit_of_work import record, unit_of_work
 from accounts.webhook_wire import clean_url, new_secret
@@ -41,6 +43,7 @@ ENDPOINTS_AT_MOST = 10  # of an agency: each event is written and sent once for 
 DESCRIPTION_AT_MOST = 200
 SECRET_OVERLAP = timedelta(hours=24)  # the old secret signs beside the new one
 TRIES_SHOWN = 50  # of a delivery: more come only of replays
+RETRIED_AT_ONCE = 100  # endpoints, when staff retry all that fail
 REPLAYED_AT_ONCE = 10_000  # deliveries of one range
 NEWEST_FIRST = Keyset(("-id", UUID))  # the order of deliveries
 TYPES: tuple[str, ...] = tuple(action.value for action in FEED_ACTIONS)
@@ -173,13 +176,51 @@ def switch_off(endpoint_id: UUID, *, actor: Actor) -> WebhookEndpoint:
 def switch_on(endpoint_id: UUID, *, actor: Actor) -> WebhookEndpoint:
     """Send again: what waits, what failed and what happened meanwhile, back to 30 days. Raises DoesNotExist."""
     endpoint = WebhookEndpoint.objects.visible_to(actor).lock(endpoint_id)
-    if endpoint.is_on:
-        return endpoint
+    if not endpoint.is_on:
+        begin_again(endpoint, actor=actor)
+    return endpoint
+
+
+def begin_again(endpoint: WebhookEndpoint, *, actor: Actor) -> int:
+    """Switch a locked endpoint on, and return how many deliveries of the time before are sent now."""
     endpoint.is_on, endpoint.off_why, endpoint.switched_off_at, endpoint.failing_since = True, "", None, None
     endpoint.save_changes("is_on", "off_why", "switched_off_at", "failing_since")
-    send_again(WebhookDelivery.objects.filter(endpoint=endpoint).real().exclude(state=WebhookState.DONE))
+    count = send_again(undelivered(endpoint))
     record(actor, Action.WEBHOOK_SWITCHED_ON, endpoint, fields=["is_on"])
-    return endpoint
+    return count
+
+
+@unit_of_work
+def retry_endpoint(endpoint_id: UUID, *, actor: Actor) -> int:
+    """Send at once, as staff ask, what has not arrived, and return how many deliveries; an endpoint that LK has
+    switched off is switched on for it.
+
+    Raises NotAllowed for others than staff, WebhookEndpoint.DoesNotExist, EndpointOff for one that its head wants off.
+    """
+    if not actor.is_staff:
+        raise NotAllowed
+    endpoint = WebhookEndpoint.objects.there().lock(endpoint_id)
+    if endpoint.off_why == WebhookOff.PERSON:
+        raise EndpointOff
+    if not endpoint.is_on:
+        return begin_again(endpoint, actor=actor)
+    count = send_again(undelivered(endpoint))
+    record(actor, Action.WEBHOOK_REPLAYED, endpoint, deliveries=count)
+    return count
+
+
+def retry_failing(*, actor: Actor) -> int:
+    """Retry endpoints that fail, those that have failed longest first, and return how many. Raises NotAllowed."""
+    failing = WebhookEndpoint.objects.failing().order_by("failing_since").values_list("pk", flat=True)
+    found = list(failing[:RETRIED_AT_ONCE])
+    for endpoint_id in found:
+        with suppress(WebhookEndpoint.DoesNotExist, EndpointOff):  # removed or switched off meanwhile
+            retry_endpoint(endpoint_id, actor=actor)
+    return len(found)
+
+
+def undelivered(endpoint: WebhookEndpoint) -> WebhookDeliveryQuerySet:
+    return WebhookDelivery.objects.filter(endpoint=endpoint).real().exclude(state=WebhookState.DONE)
 
 
 # --- deliveries
@@ -252,10 +293,10 @@ def open_endpoint(endpoint_id: UUID, actor: Actor) -> WebhookEndpoint:
     return endpoint
 
 
-def send_again(deliveries: QuerySet[WebhookDelivery]) -> None:
-    """Let deliveries begin anew. One that is being sent just now keeps its lease, and that try counts."""
+def send_again(deliveries: QuerySet[WebhookDelivery]) -> int:
+    """Let deliveries begin anew, and return how many. One that is being sent keeps its lease, and that try counts."""
     now = timezone.now()
-    deliveries.update(state=WebhookState.WAITING, attempts=0, due_at=now, settled_at=None)
+    return deliveries.update(state=WebhookState.WAITING, attempts=0, due_at=now, settled_at=None)
 
 
 # --- rules

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from accounts.management.commands import worker
 from accounts.models import Challenge, Counter, IdempotencyKey, SmsMessage, SmsState
-from accounts.services import limits, outbox, sweeps
+from accounts.services import limits, outbox, schedules, sweeps
+from accounts.services.schedules import Chore
 from accounts.tests.clock import clock
 from accounts.tests.fake_sms_ru import API_ID, running
 from accounts.tests.logging_in import ANNA, Tray, send, sent_code
@@ -155,16 +156,17 @@ def test_idempotency_keys_are_deleted_after_a_day(clock):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("fault", [DatabaseError("+79161234567"), KeyError("+79161234567")])
 def test_a_fault_is_logged_without_its_message_and_the_worker_goes_on(caplog, fault):
-    def break_down() -> None:
+    def break_down(now: datetime) -> None:
         raise fault
 
     command, tray = worker.Command(), Tray()
-    assert command.turn_or_recover(tray, [worker.Chore("breaks", 60, break_down)]) == worker.AFTER_FAULT_S
+    chores = [Chore("breaks", timedelta(minutes=1), break_down)]
+    assert command.recovering("chores", lambda: schedules.do_due(chores)) == worker.AFTER_FAULT_S
     (line,) = [JsonFormatter().format(record) for record in caplog.records]
     assert type(fault).__name__ in line
     assert "79161234567" not in line
     queue()
-    assert command.turn_or_recover(tray, []) == 0
+    assert command.recovering("codes", lambda: outbox.deliver(tray)) == 0
     assert len(tray.sent) == 1
 
 

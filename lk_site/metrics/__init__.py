@@ -4,7 +4,6 @@ No label holds what somebody typed, an address, or the id of anybody: labels are
 """
 
 from lk_site.metrics.catalogue import (
-    CHORE_SUCCEEDED,
     CODES,
     COUNTED,
     ENDPOINTS_SWITCHED_OFF,
@@ -26,7 +25,6 @@ from lk_site.metrics.files import count_as
 from lk_site.metrics.measures import Kind, Measure
 
 __all__ = [
-    "CHORE_SUCCEEDED",
     "CODES",
     "COUNTED",
     "ENDPOINTS_SWITCHED_OFF",

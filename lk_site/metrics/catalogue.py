@@ -78,13 +78,6 @@ WORKER_TURNED = Measure(
     {"multiprocess_mode": "livemax"},
 )
 WORKER_FAULTS = Measure("lk_worker_faults_total", Kind.COUNTER, "Turns of the worker that broke.", ("turn",))
-CHORE_SUCCEEDED = Measure(
-    "lk_chore_last_success_timestamp_seconds",
-    Kind.GAUGE,
-    "When a worker that runs now last did a chore to its end, in seconds since 1970.",
-    ("chore",),
-    {"multiprocess_mode": "livemax"},
-)
 
 COUNTED = (
     REQUESTS,
@@ -100,7 +93,6 @@ COUNTED = (
     OPERATIONS,
     WORKER_TURNED,
     WORKER_FAULTS,
-    CHORE_SUCCEEDED,
 )
 
 

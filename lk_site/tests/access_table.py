@@ -230,6 +230,9 @@ STAFF_ONLY = {
     "accounts/user/<path:object_id>/reveal/": (200, 422),  # without a reason
     "accounts/apikey/find/": (200, 422),
     "accounts/apikey/<path:object_id>/revoke/": (200, 302),
+    "accounts/schedule/<path:object_id>/ask/": (200, 302),
+    "accounts/webhookendpoint/retry-failing/": (200, 302),
+    "accounts/webhookendpoint/<path:object_id>/retry/": (200, 302),
     "deals/client/find/": (200, 422),
     "deals/client/<path:object_id>/reveal/": (200, 422),  # without a reason
     "deals/pipeline/<path:object_id>/edit/": (200, 422),
@@ -238,7 +241,10 @@ STAFF_ONLY = {
     "deals/lostreason/new/": (200, 422),
     "deals/lostreason/<path:object_id>/edit/": (200, 422),
 }
-STAFF_READ = ("agency", "apikey", "backup", "event", "changerecord", "smsmessage", "user")  # of accounts; and of deals:
+STAFF_READ = (  # of accounts; and of deals:
+    *("agency", "apikey", "backup", "event", "changerecord", "operation", "schedule", "smsmessage", "user"),
+    "webhookendpoint",
+)
 STAFF_READ_WORK = ("client", "deal", "pipeline", "stage", "lostreason")
 OF_EACH_MODEL = {  # nobody adds, changes or deletes a row in the admin but through an action
     "": (200, 200),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from ninja.operation import PathView
 
 from accounts.actor import Actor
-from accounts.models import Agency, Backup, Event, Role, SmsMessage, User, UserKind
+from accounts.models import Agency, Backup, Event, Role, Schedule, SmsMessage, User, UserKind
 from accounts.models.evidence import ChangeRecord
 from accounts.services import agencies, outbox, webhooks
 from accounts.services.operations import queue_operation
@@ -140,6 +140,7 @@ def make_world(staff: str = "sonya") -> World:
     world = World(users, things_of(users["anna"], agency))
     world.things["key"] = world.things["apikey"] = make_key(users["vera"]).key
     world.things["webhook"] = webhooks.add_endpoint("https://example.ru/hook", actor=by(users["vera"]))
+    world.things["webhookendpoint"] = world.webhook
     world.things["delivery"] = webhooks.send_test(world.webhook.pk, actor=by(users["vera"]))
     world.browsers |= {who: browser_of(user) for who, user in users.items()}
     return world
@@ -169,5 +170,6 @@ def things_of(anna: User, agency: Agency) -> dict[str, Any]:
         "changerecord": ChangeRecord.objects.earliest("pk"),
         "backup": Backup.objects.create(name=name_of(now := timezone.now()), made_at=now, bytes=1, rows=1),
         "smsmessage": SmsMessage.objects.earliest("pk"),
+        "schedule": Schedule.objects.create(name="anchors"),
         "user": anna,
     }

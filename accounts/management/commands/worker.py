@@ -1,38 +1,40 @@
-"""The worker: sends codes and webhooks, does what was asked for later, and sweeps what has outlived its time."""
+"""The worker: sends codes and webhooks, does what was asked for later, and chores when they are due."""
 
 import logging
 import signal
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Thread
 from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
-from django.utils import timezone
 
 from accounts.gateways import Gateway, gateway
-from accounts.services import anchors, operations, outbox, processes, sweeps, webhook_delivery
+from accounts.services import anchors, operations, outbox, processes, schedules, sweeps, webhook_delivery
+from accounts.services.schedules import Chore
 from lk_site import metrics, startup
 
 log = logging.getLogger("lk.worker")
 
 PAUSE_S = 1.0  # between two looks into an empty outbox
-FOLLOW_UP_EVERY_S = 15.0
-SWEEP_EVERY_S = 60.0
-ANCHOR_EVERY_S = 60.0  # how often it looks whether an anchor is due
 AFTER_FAULT_S = 5.0
+FOLLOW_UP_EVERY = timedelta(seconds=15)
+SWEEP_EVERY = timedelta(minutes=1)
+SWEEP_LEASE = timedelta(minutes=10)  # the first one after a long pause deletes for a while
+ANCHOR_EVERY = timedelta(minutes=1)  # how often somebody looks whether an anchor is due
 
 
 class Command(BaseCommand):
-    """Any number of workers may run: each message is leased to one of them, and sweeps find nothing twice."""
+    """Any number of workers may run: each message, operation and chore is leased to one of them."""
 
-    help = "Send SMS and webhooks, do queued operations, and sweep, until SIGTERM; what has begun is finished first."
+    help = "Send SMS and webhooks, do queued operations and chores, until SIGTERM; what has begun is finished first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="send and sweep what is due now, then end")
+        parser.add_argument("--once", action="store_true", help="do everything that is due now, then end")
 
     def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
         metrics.count_as("worker")
@@ -45,22 +47,22 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
         through = gateway()
-        chores = [
-            Chore("sweeps", SWEEP_EVERY_S, lambda: sweeps.run(timezone.now())),
-            Chore("sms_ends", FOLLOW_UP_EVERY_S, lambda: outbox.follow_up(through)),
-            Chore("anchors", ANCHOR_EVERY_S, lambda: anchors.anchor_if_due(timezone.now())),
-        ]
         if once:
-            self.turn(through, chores)
+            outbox.deliver(through)
+            schedules.do_due(chores(through))
             webhook_delivery.deliver()
             while operations.run_next():
                 pass
             return
-        beside = [Thread(target=self.deliver_webhooks), Thread(target=self.carry_out_operations)]
+        beside = [
+            Thread(target=self.deliver_webhooks),
+            Thread(target=self.carry_out_operations),
+            Thread(target=self.do_chores, args=[chores(through)]),
+        ]
         for thread in beside:
             thread.start()
         while not self.stopping:
-            self.wait(self.turn_or_recover(through, chores))
+            self.wait(self.recovering("codes", lambda: outbox.deliver(through)))
         for thread in beside:
             thread.join()
 
@@ -81,9 +83,11 @@ class Command(BaseCommand):
             self.wait(self.recovering("operations", operations.run_next))
         connections.close_all()
 
-    def turn_or_recover(self, through: Gateway, chores: list["Chore"]) -> float:
-        """Do one turn and return how long to wait after it."""
-        return self.recovering("codes", lambda: self.turn(through, chores))
+    def do_chores(self, known: list[Chore]) -> None:
+        """Do what is due of the chores, beside the codes as well: deleting much takes a while."""
+        while not self.stopping:
+            self.wait(self.recovering("chores", lambda: schedules.do_due(known)))
+        connections.close_all()
 
     def recovering(self, name: str, turn: Callable[[], int]) -> float:
         """Do something and return how long to wait after it: not at all where it found something to do.
@@ -106,31 +110,16 @@ class Command(BaseCommand):
         metrics.WORKER_FAULTS.add(name)
         return AFTER_FAULT_S
 
-    def turn(self, through: Gateway, chores: list["Chore"]) -> int:
-        """Send one batch and do the chores whose time has come; return how many messages were tried."""
-        tried = outbox.deliver(through)
-        for chore in chores:
-            chore.do_if_due()
-        return tried
-
     def wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not self.stopping and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.2))
 
 
-class Chore:
-    """Something done every so many seconds, the first time at once."""
-
-    def __init__(self, name: str, every_s: float, do: Callable[[], object]) -> None:
-        self.name = name
-        self.every_s = every_s
-        self.do = do
-        self.next = 0.0
-
-    def do_if_due(self) -> None:
-        now = time.monotonic()
-        if now >= self.next:
-            self.next = now + self.every_s
-            self.do()
-            metrics.CHORE_SUCCEEDED.happened(self.name)
+def chores(through: Gateway) -> list[Chore]:
+    """Return everything that workers do again and again."""
+    return [
+        Chore("sms_ends", FOLLOW_UP_EVERY, lambda now: outbox.follow_up(through)),
+        Chore("anchors", ANCHOR_EVERY, anchors.anchor_if_due),
+        *(Chore(f"sweep_{what}", SWEEP_EVERY, sweep, SWEEP_LEASE) for what, sweep in sweeps.SWEEPS.items()),
+    ]
