@@ -10,7 +10,7 @@ from django.middleware.csrf import rotate_token
 from accounts.actor import ActorRequest
 from accounts.models import UserKind
 from accounts.services import sessions
-from accounts.services.login import LoggedIn
+from accounts.services.entry import LoggedIn
 from accounts.services.session_store import SessionStore
 
 CHALLENGE_LIFE = timedelta(hours=1)  # longer than the longest wait for another code

@@ -4,6 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.services.codes import clean_code
+from accounts.services.totp import clean_factor_code
 from lk_site.form_fields import CheckedField, PhoneField
 from lk_site.forms import CodeInput, ToggleInput
 
@@ -26,6 +27,36 @@ class FreshCodeForm(forms.Form):
         label=_("Code"),
         widget=CodeInput,
         error_messages={"required": _("Type the six digits from the SMS.")},
+    )
+
+
+class AppCodeForm(forms.Form):
+    """The six digits that an authenticator app shows."""
+
+    code = CheckedField(
+        check=clean_factor_code,
+        label=_("Code of the app"),
+        widget=CodeInput,
+        error_messages={"required": _("Type the six digits that the app shows.")},
+    )
+
+
+class FormKeyForm(forms.Form):
+    """A button that makes something once, however often it is pressed."""
+
+    form_key = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class BackupCodeForm(forms.Form):
+    """One of the ten codes that stand for a lost app."""
+
+    code = CheckedField(
+        check=clean_factor_code,
+        label=_("Back-up code"),
+        widget=forms.TextInput(
+            {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
+        ),
+        error_messages={"required": _("Type one of the back-up codes.")},
     )
 
 

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from accounts.views import audit, keys, language, login, profile, sessions, step_up, webhooks, welcome
+from accounts.views import audit, factors, keys, language, login, profile, sessions, step_up, webhooks, welcome
 
 app_name = "accounts"
 urlpatterns = [
     path("login/", login.login, name="login"),
     path("login/code/", login.login_code, name="login_code"),
+    path("login/second/", login.login_second, name="login_second"),
     path("logout/", login.logout, name="logout"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("consent/", welcome.consent_document, name="consent_document"),
@@ -18,6 +19,11 @@ urlpatterns = [
     path("devices/<uuid:session_id>/end/", sessions.session_end, name="session_end"),
     path("devices/end-others/", sessions.session_end_others, name="session_end_others"),
     path("step-up/", step_up.step_up, name="step_up"),
+    path("protection/", factors.factor_list, name="factor_list"),
+    path("protection/app/", factors.totp_create, name="totp_create"),
+    path("protection/app/begin/", factors.totp_begin, name="totp_begin"),
+    path("protection/app/remove/", factors.totp_remove, name="totp_remove"),
+    path("protection/backup-codes/", factors.backup_codes_renew, name="backup_codes_renew"),
     path("keys/", keys.key_list, name="key_list"),
     path("keys/new/", keys.key_create, name="key_create"),
     path("keys/<uuid:key_id>/", keys.key_detail, name="key_detail"),

@@ -172,6 +172,8 @@ LIMITS = {
     "code.sends.known.day_per_agent": (2, 86_400),  # times the number of active agents
     "staff.failures.account": (5, 900),  # 2.3
     "staff.failures.source": (5, 900),  # 2.3
+    "factor.failures": (10, 3600),  # 1.2, of the codes of an agent's app: blocks as those of an SMS
+    "factor.notices": (10, 86_400),  # SMS that tell an agent of changes of his second factors
     "evidence.failures.source": (1, 600),  # 5.1: one event per source and 10 min where nobody is signed in
     "evidence.refusals.object": (1, 3600),  # 5.1: once per object and hour
     "evidence.anchors": (1, 60),  # one worker writes the heads outside the database, and has a minute for it

@@ -15,7 +15,7 @@ from accounts.admin.filters import AgencyFilter
 from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm
 from accounts.admin.site import site
 from accounts.models import Agency, Role, Session, User
-from accounts.services import people
+from accounts.services import factors, people, proofs
 from accounts.services.people import NAME_AT_MOST, REASON_AT_MOST
 from lk_site.errors import Invalid
 from lk_site.form_fields import LineField, PhoneField, TextField
@@ -112,6 +112,19 @@ class ClearForm(StaffForm):
         return Outcome(_("Codes go to this phone again."))
 
 
+class RemoveFactorsForm(StaffForm):
+    reason = TextField(
+        most=REASON_AT_MOST,
+        label=_("How you made sure who asks"),
+        help_text=_("The SMS alone logs in then. Sessions end, the agent is told by SMS, the audit keeps this."),
+        widget=forms.Textarea({"rows": 3}),
+    )
+
+    def carry_out(self, actor: Actor) -> Outcome:
+        factors.remove_factors(self.obj.pk, reason=self.cleaned_data["reason"], actor=actor)
+        return Outcome(_("The app is removed; the code from an SMS logs in alone."))
+
+
 class RevealForm(ReasonForm):
     def carry_out(self, actor: Actor) -> Outcome:
         phone = people.reveal_agent_phone(self.obj.pk, reason=self.cleaned_data["reason"], actor=actor)
@@ -130,6 +143,10 @@ def is_active(agent: User) -> bool:
     return agent.is_active
 
 
+def has_factors(agent: User) -> bool:
+    return proofs.asks_for_totp(agent.pk)
+
+
 def is_disabled(agent: User) -> bool:
     return not agent.is_active
 
@@ -141,7 +158,7 @@ class AgentAdmin(StaffAdmin):
     list_select_related = ("agency",)
     ordering = ("-id",)
     fields = (
-        *("shown_name", "shown_phone", "shown_agency", "role", "is_active", "live_sessions"),
+        *("shown_name", "shown_phone", "shown_agency", "role", "is_active", "live_sessions", "has_app"),
         *("language", "time_zone", "consent_version", "created_at", "logged_in_at", "id"),
     )
     list_actions = (
@@ -157,6 +174,7 @@ class AgentAdmin(StaffAdmin):
         StaffAction("enable", _("Enable"), EnableForm, is_disabled),
         StaffAction("end-sessions", _("End sessions"), EndSessionsForm),
         StaffAction("clear", _("Clear the counters"), ClearForm),
+        StaffAction("remove-factors", _("Remove the authenticator"), RemoveFactorsForm, has_factors),
         StaffAction("reveal", _("Show the number"), RevealForm),
     )
 
@@ -175,6 +193,10 @@ class AgentAdmin(StaffAdmin):
     def shown_agency(self, agent: User) -> SafeString:
         assert agent.agency is not None
         return link(admin_url(agent.agency), agent.agency)
+
+    @admin.display(description=_("authenticator app"), boolean=True)
+    def has_app(self, agent: User) -> bool:
+        return has_factors(agent)
 
     @admin.display(description=_("open sessions"))
     def live_sessions(self, agent: User) -> int:

@@ -2,12 +2,13 @@
 
 from ninja import Router
 
-from accounts.api import audit, auth, keys, me, operations, webhooks
+from accounts.api import audit, auth, factors, keys, me, operations, webhooks
 
 routers: list[tuple[str, Router]] = [  # (prefix, router)
     ("/auth", auth.auth),
     ("/me", me.me),
     ("/me/sessions", auth.own_sessions),
+    ("/me/factors", factors.router),
     ("/agents", me.agents),
     ("/key", keys.own_key),
     ("/keys", keys.router),

@@ -11,15 +11,18 @@ from pydantic import WithJsonSchema
 
 from accounts import cookies
 from accounts.actor import ActorRequest
+from accounts.api.factors import FactorCode
 from accounts.api.idempotent import idempotent
 from accounts.api.schemas import MeOut, me_of
 from accounts.models import Session
 from accounts.services import login as logins
-from accounts.services import sessions, step_up
+from accounts.services import second_factor, sessions, step_up
 from accounts.services.codes import clean_code
-from accounts.services.login import CodeRefused
+from accounts.services.entry import CodeRefused
+from accounts.services.second_factor import SecondFactorRequired
 from lk_site.errors import NotAllowed
 from lk_site.operations import public, refuses
+from lk_site.problems import domain_problem
 from lk_site.schemas import AgentPhoneIn, StrictSchema, TimeOut, borrowed
 
 CODE_SCHEMA = {"type": "string", "minLength": 6, "maxLength": 20, "examples": ["042317"]}
@@ -37,14 +40,14 @@ class CodeSentOut(Schema):
     resend_after_s: int = Field(examples=[60])
 
 
+class StepUpOut(CodeSentOut):
+    by: str = Field(description="Where the code comes from: `sms`, or `totp`, the authenticator app.", examples=["sms"])
+
+
 class ProofIn(StrictSchema):
     phone: AgentPhoneIn
     code: CodeIn
     own_device: bool = False
-
-
-class CodeOnlyIn(StrictSchema):
-    code: CodeIn
 
 
 class LoggedInOut(Schema):
@@ -84,15 +87,39 @@ def send_code(request: ActorRequest, payload: PhoneIn, response: HttpResponse) -
 
 
 @auth.post("/verify-code", response=LoggedInOut)
+@refuses(CodeRefused, SecondFactorRequired)
+@public
+def verify_code(request: ActorRequest, payload: ProofIn, response: HttpResponse) -> Any:
+    """Open a session with the code that this browser's challenge was sent.
+
+    For who has an authenticator app the answer is 403 `second_factor_required` with a new challenge cookie: the login
+    goes on with `POST /auth/verify-second-factor`.
+    """
+    try:
+        logged_in = logins.verify_code(
+            payload.phone,
+            payload.code,
+            challenge_token=cookies.challenge_of(request),
+            own_device=payload.own_device,
+            browser=request.headers.get("User-Agent", ""),
+            actor=request.actor,
+        )
+    except SecondFactorRequired as more:
+        refused = domain_problem(request, more)
+        cookies.set_challenge(refused, more.token)
+        return refused
+    cookies.let_in(request, response, logged_in)
+    return {"user": me_of(logged_in.user)}
+
+
+@auth.post("/verify-second-factor", response=LoggedInOut)
 @refuses(CodeRefused)
 @public
-def verify_code(request: ActorRequest, payload: ProofIn, response: HttpResponse) -> dict[str, Any]:
-    """Open a session with the code that this browser's challenge was sent."""
-    logged_in = logins.verify_code(
-        payload.phone,
+def verify_second_factor(request: ActorRequest, payload: FactorCode, response: HttpResponse) -> dict[str, Any]:
+    """Open the session of a login that `verify-code` answered with `second_factor_required`."""
+    logged_in = second_factor.verify_code(
         payload.code,
-        challenge_token=cookies.challenge_of(request),
-        own_device=payload.own_device,
+        token=cookies.challenge_of(request),
         browser=request.headers.get("User-Agent", ""),
         actor=request.actor,
     )
@@ -100,20 +127,25 @@ def verify_code(request: ActorRequest, payload: ProofIn, response: HttpResponse)
     return {"user": me_of(logged_in.user)}
 
 
-@auth.post("/step-up", response={202: CodeSentOut})
+@auth.post("/step-up", response={202: StepUpOut})
 @refuses(NotAllowed)
 def send_step_up_code(request: ActorRequest, response: HttpResponse) -> Status[Any]:
-    """Have a code sent to one's own phone, to confirm the session for five minutes."""
+    """Have a code sent to one's own phone, to confirm the session for five minutes.
+
+    Nothing is sent to who has an authenticator app: its code is asked for.
+    """
     sent = step_up.send_code(
         challenge_token=cookies.challenge_of(request), device_cookie=cookies.device_of(request), actor=request.actor
     )
-    cookies.set_challenge(response, sent.challenge_token)
-    return Status(202, {"resend_after_s": sent.resend_after_s})
+    by = "totp" if step_up.asks_for_totp(request.actor) else "sms"
+    if by == "sms":
+        cookies.set_challenge(response, sent.challenge_token)
+    return Status(202, {"resend_after_s": sent.resend_after_s, "by": by})
 
 
 @auth.post("/step-up/verify", response={204: None})
 @refuses(CodeRefused, NotAllowed)
-def verify_step_up_code(request: ActorRequest, payload: CodeOnlyIn, response: HttpResponse) -> Status[None]:
+def verify_step_up_code(request: ActorRequest, payload: FactorCode, response: HttpResponse) -> Status[None]:
     """Confirm the session with the code. The session gets a new id."""
     opened = step_up.verify_code(payload.code, challenge_token=cookies.challenge_of(request), actor=request.actor)
     cookies.confirmed(request, opened, response)

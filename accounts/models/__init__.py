@@ -13,6 +13,7 @@ from accounts.models.evidence import (
     EventText,
     KeyCanary,
 )
+from accounts.models.factors import AgentBackupCode, AgentTotp, PendingLogin
 from accounts.models.forms import IdempotencyKey, KeptForm
 from accounts.models.keys import ApiKey, KeySecret, Scope
 from accounts.models.login import Challenge, Counter, Purpose
@@ -40,6 +41,8 @@ __all__ = [
     "Action",
     "Agency",
     "AgencyHead",
+    "AgentBackupCode",
+    "AgentTotp",
     "ApiKey",
     "Backup",
     "Challenge",
@@ -54,6 +57,7 @@ __all__ = [
     "KeySecret",
     "Operation",
     "OperationState",
+    "PendingLogin",
     "Purpose",
     "Role",
     "RunningProcess",

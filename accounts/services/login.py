@@ -13,30 +13,22 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor
-from accounts.models import Action, Challenge, Purpose, Session, User
+from accounts.models import Action, Challenge, Purpose, User
 from accounts.models.base import hash_of
 from accounts.models.login import CHALLENGE_PHONE
-from accounts.services import agencies, codes, devices, evidence, login_limits, outbox, sessions
+from accounts.services import agencies, codes, devices, entry, evidence, login_limits, outbox, proofs, second_factor
+from accounts.services.entry import CodeRefused, LoggedIn
 from accounts.services.limits import Refused
 from accounts.services.login_limits import Asker
+from accounts.services.second_factor import SecondFactorRequired
 from accounts.services.unit_of_work import unit_of_work
 from lk_site import metrics
 from lk_site.encryption import Unreadable, blind_index, blind_indexes
-from lk_site.errors import DomainError
 
 TOKEN_BYTES = 16  # security.md 1.1: 128 bits
 KEPT_FOR = timedelta(hours=24)  # 1.1: digests of codes are deleted after a day
-
-
-class CodeRefused(DomainError):
-    """A wrong, expired, used or foreign code, no challenge, or a lock: all look the same."""
-
-    code = "code_refused"
-    status = 400
-    sentence = _("This code does not open. Check the digits, or ask for another code.")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,16 +41,6 @@ class SentCode:
     challenge_token: str
     resend_after_s: int
     told_to_wait: bool = False
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class LoggedIn:
-    """A session just opened, and what the browser gets to keep."""
-
-    user: User
-    session: Session
-    session_key: str
-    device_cookie: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -166,20 +148,23 @@ def verify_code(
 ) -> LoggedIn:
     """Open a session for who proves a phone by the code that its challenge was sent.
 
-    The first code of an unknown phone opens an agency of one. Raises CodeRefused, once the try is counted and recorded.
+    The first code of an unknown phone opens an agency of one. Raises CodeRefused, once the try is counted and recorded,
+    and SecondFactorRequired for who has an authenticator app: the login goes on there.
     """
     logged_in = try_code(
         phone, code, challenge_token=challenge_token, own_device=own_device, browser=browser, actor=actor
     )
     if logged_in is None:
         raise CodeRefused
+    if isinstance(logged_in, SecondFactorRequired):
+        raise logged_in
     return logged_in
 
 
 @unit_of_work
 def try_code(
     phone: str, code: str, *, challenge_token: str, own_device: bool, browser: str, actor: Actor
-) -> LoggedIn | None:
+) -> LoggedIn | SecondFactorRequired | None:
     """Look at a code once, count it, and return None for a refusal: the count commits with it."""
     challenge = prove(phone, code, challenge_token=challenge_token, purpose=Purpose.LOGIN, actor=actor)
     if challenge is None:
@@ -188,8 +173,10 @@ def try_code(
     if agent is None:
         note_failure(phone, actor)
         return None
-    opened = sessions.open_session(agent, own_device=own_device, browser=browser, actor=actor)
-    return LoggedIn(agent, opened.row, opened.key, devices.cookie_of(challenge.device_id or uuid4(), phone))
+    device_id = challenge.device_id or uuid4()
+    if proofs.asks_for_totp(agent.pk):
+        return second_factor.begin(agent, device_id=device_id, own_device=own_device)
+    return entry.enter(agent, device_id=device_id, own_device=own_device, browser=browser, actor=actor)
 
 
 def prove(phone: str, code: str, *, challenge_token: str, purpose: Purpose, actor: Actor) -> Challenge | None:
@@ -234,10 +221,7 @@ def agent_of(phone: str, *, actor: Actor) -> User | None:
     if agent is None and settings.SIGNUP == "open":
         agencies.open_agency_of_one(phone, actor=actor)
         agent = agents.get()
-    if agent is None or not agent.is_active:
-        return None
-    User.objects.filter(pk=agent.pk).update(logged_in_at=timezone.now())
-    return agent
+    return agent if agent is not None and agent.is_active else None
 
 
 def note_failure(phone: str, actor: Actor) -> None:

@@ -130,7 +130,7 @@ def settle_sent(sms: SmsMessage, sent: Sent) -> None:
         due_at=now + LOOK_EVERY,
     )
     if settled:
-        record_outcome(Action.CODE_SENT, sms, sent.status)
+        record_outcome(Action.CODE_SENT if sms.challenge_id else Action.NOTICE_SENT, sms, sent.status)
 
 
 @unit_of_work
@@ -175,7 +175,7 @@ def given_up(status: int | None) -> dict[str, object]:
 
 
 def record_outcome(action: Action, sms: SmsMessage, status: int | None) -> None:
-    """Record what became of a code, as the deed of whoever asked for it, beside the agent whose phone it is."""
+    """Record what became of an SMS, as the deed of whoever asked for it, beside the agent whose phone it is."""
     phone = sms.phone
     agent = None if isinstance(phone, Unreadable) else User.objects.with_phone(phone).first()
     asker = Actor.nobody(address=sms.address)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor, ActorKind
 from accounts.models import Action, Agency, Role, User
-from accounts.services import agencies, limits, login_limits, sessions
+from accounts.services import agencies, limits, login_limits, proofs, sessions
 from accounts.services.unit_of_work import record, unit_of_work
 from lk_site.errors import Clash, DomainError, Invalid, InvalidValue, NotAllowed
 from lk_site.phones import normalize_phone
@@ -164,6 +164,7 @@ def clear_counters(user_id: UUID, *, actor: Actor) -> User:
     must_be_staff(actor)
     agent = User.objects.agents().get(pk=user_id)
     login_limits.clear_phone(agent.phone or "")
+    proofs.forgive(agent.pk)
     record(actor, Action.LIMITS_CLEARED, agent)
     return agent
 

@@ -1,15 +1,10 @@
 """Staff: how they are made, and how they prove themselves: a password, and a code of the authenticator or of paper."""
 
-import hmac
 import re
 import secrets
-import string
-import time
-from base64 import b32decode, b32encode
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django.contrib.auth.backends import BaseBackend
@@ -19,11 +14,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django_otp.oath import TOTP
 
 from accounts.actor import Actor
 from accounts.models import Action, StaffBackupCode, StaffTotp, User, UserKind
-from accounts.services import evidence, limits, sessions
+from accounts.services import evidence, limits, sessions, totp
 from accounts.services.limits import Use
 from accounts.services.unit_of_work import record, unit_of_work
 from lk_site import addresses
@@ -31,10 +25,6 @@ from lk_site.encryption import blind_index, blind_indexes
 from lk_site.errors import Clash, DomainError, FieldError, Invalid
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{2,49}", re.ASCII)
-TOTP_DIGITS, TOTP_STEP_S, TOTP_TOLERANCE = 6, 30, 1  # RFC 6238: one step of drift either way
-TOTP_SECRET_BYTES = 20  # RFC 4226, R6: 160 bits
-BACKUP_CODES, BACKUP_CODE_LENGTH = 10, 10
-BACKUP_ALPHABET = "".join(sorted(set(string.ascii_lowercase + string.digits) - set("ilo01")))  # 49 bits in ten letters
 BACKUP_CODE = "staff.backup_code"
 FAILURES_ACCOUNT, FAILURES_SOURCE = "staff.failures.account", "staff.failures.source"
 
@@ -73,8 +63,7 @@ class Enrolment:
     @property
     def url(self) -> str:
         """The secret as an authenticator app scans it."""
-        label = quote(f"LK:{self.login}")
-        return f"otpauth://totp/{label}?{urlencode({'secret': self.secret, 'issuer': 'LK'})}"
+        return totp.url_of(self.secret, self.login)
 
 
 class StaffBackend(BaseBackend):
@@ -137,29 +126,16 @@ def log_in(proof: Proof, *, browser: str, actor: Actor) -> sessions.OpenSession:
 
 def use_code(user: User, code: str) -> bool:
     """Use up a code of the authenticator, or a back-up code; tell whether it was one."""
-    return use_totp(user, code) if len(code) == TOTP_DIGITS and code.isdecimal() else use_backup_code(user, code)
+    return use_totp(user, code) if totp.is_totp(code) else use_backup_code(user, code)
 
 
 def use_totp(user: User, code: str) -> bool:
     """Use up a code's time step: neither it nor an older one opens anything again, however many ask at once."""
-    totp = StaffTotp.objects.filter(user=user).first()
-    step = totp and step_of(totp.secret or "", code)
-    if totp is None or step is None:
+    row = StaffTotp.objects.filter(user=user).first()
+    step = row and totp.step_of(row.secret or "", code)
+    if row is None or step is None:
         return False
-    return bool(StaffTotp.objects.filter(pk=totp.pk, last_step__lt=step).update(last_step=step))
-
-
-def step_of(secret: str, code: str) -> int | None:
-    """Return the time step, of those that count now, whose code this is."""
-    now = int(time.time()) // TOTP_STEP_S
-    key = b32decode(secret)
-    found = None
-    for step in range(now - TOTP_TOLERANCE, now + TOTP_TOLERANCE + 1):
-        totp = TOTP(key, step=TOTP_STEP_S, digits=TOTP_DIGITS)
-        totp.time = step * TOTP_STEP_S
-        if hmac.compare_digest(f"{totp.token():0{TOTP_DIGITS}}".encode(), code.encode()):
-            found = step
-    return found
+    return bool(StaffTotp.objects.filter(pk=row.pk, last_step__lt=step).update(last_step=step))
 
 
 def use_backup_code(user: User, code: str) -> bool:
@@ -222,13 +198,13 @@ def enrol(user: User) -> Enrolment:
     """Give a member of staff a new secret and ten new back-up codes in place of the old ones."""
     StaffTotp.objects.filter(user=user).delete()
     StaffBackupCode.objects.filter(user=user).delete()
-    secret = b32encode(secrets.token_bytes(TOTP_SECRET_BYTES)).decode()
+    secret = totp.new_secret()
     StaffTotp(user=user, secret=secret).save(force_insert=True)
-    codes = ["".join(secrets.choice(BACKUP_ALPHABET) for _ in range(BACKUP_CODE_LENGTH)) for _ in range(BACKUP_CODES)]
+    codes = totp.new_backup_codes()
     StaffBackupCode.objects.bulk_create(
         StaffBackupCode(user=user, digest=blind_index("codes", BACKUP_CODE, user.pk, code)) for code in codes
     )
-    return Enrolment(user.login or "", secret, [f"{code[:5]}-{code[5:]}" for code in codes])
+    return Enrolment(user.login or "", secret, [totp.written(code) for code in codes])
 
 
 def cleaned_login(login: str) -> str:

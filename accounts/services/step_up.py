@@ -1,4 +1,7 @@
-"""Step-up (security.md 2.4): what would hurt most needs a fresh code from the phone of who is signed in."""
+"""Step-up (security.md 2.4): what would hurt most needs a fresh code from who is signed in.
+
+The code comes by SMS, or from the authenticator app of who has one: then a stolen SIM does not suffice.
+"""
 
 from datetime import timedelta
 
@@ -7,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.actor import Actor, ActorKind
-from accounts.models import Challenge, Purpose, Session, User
+from accounts.models import Action, Challenge, Purpose, Session, User
 from accounts.models.base import hash_of
-from accounts.services import login, sessions
-from accounts.services.login import CodeRefused, OpenChallenge, SentCode
+from accounts.services import evidence, login, proofs, sessions
+from accounts.services.entry import CodeRefused
+from accounts.services.login import OpenChallenge, SentCode
 from accounts.services.sessions import OpenSession
 from accounts.services.unit_of_work import unit_of_work
 from lk_site.errors import DomainError, NotAllowed
@@ -21,7 +25,7 @@ class FreshCodeRequired(DomainError):
 
     code = "fresh_code_required"
     status = 403
-    sentence = _("Confirm with a code from an SMS first.")
+    sentence = _("Confirm with a fresh code first.")
 
 
 def require_fresh_code(actor: Actor) -> None:
@@ -37,13 +41,22 @@ def is_fresh(actor: Actor) -> bool:
     return timedelta(0) <= timezone.now() - row.confirmed_at < settings.FRESH_CODE_LIFE
 
 
+def asks_for_totp(actor: Actor) -> bool:
+    """Return whether the actor confirms with his authenticator app, and no SMS is sent."""
+    return actor.user_id is not None and proofs.asks_for_totp(actor.user_id)
+
+
 def send_code(*, challenge_token: str, device_cookie: str, actor: Actor) -> SentCode:
     """Let a code be sent to the actor's own phone; he may know of its limits. Raises NotAllowed for who has no phone.
 
-    The cookies are the browser's, as for a login; a code for one does not open the other.
+    Nothing is sent to who has an authenticator app. The cookies are the browser's, as for a login; a code for one does
+    not open the other.
     """
+    phone = phone_of(actor)
+    if asks_for_totp(actor):
+        return SentCode(challenge_token, 0)
     return login.send_code(
-        phone_of(actor),
+        phone,
         challenge_token=challenge_token,
         device_cookie=device_cookie,
         actor=actor,
@@ -60,7 +73,11 @@ def open_challenge(*, challenge_token: str, actor: Actor) -> OpenChallenge | Non
 
 def verify_code(code: str, *, challenge_token: str, actor: Actor) -> OpenSession:
     """Confirm the actor's session, which gets a new id. Raises CodeRefused, once the try is counted, and NotAllowed."""
-    confirmed = try_code(phone_of(actor), code, challenge_token=challenge_token, actor=actor)
+    phone = phone_of(actor)
+    if asks_for_totp(actor):
+        confirmed = try_factor(code, actor=actor)
+    else:
+        confirmed = try_code(phone, code, challenge_token=challenge_token, actor=actor)
     if confirmed is None:
         raise CodeRefused
     return confirmed
@@ -70,6 +87,17 @@ def verify_code(code: str, *, challenge_token: str, actor: Actor) -> OpenSession
 def try_code(phone: str, code: str, *, challenge_token: str, actor: Actor) -> OpenSession | None:
     """Look at a code once, count it, and return None for a refusal: the count commits with it."""
     if login.prove(phone, code, challenge_token=challenge_token, purpose=Purpose.STEP_UP, actor=actor) is None:
+        return None
+    return sessions.confirm(actor=actor)
+
+
+@unit_of_work
+def try_factor(code: str, *, actor: Actor) -> OpenSession | None:
+    """Look at a code of the app once, count it, and return None for a refusal: the count commits with it."""
+    assert actor.user_id is not None
+    user = User.objects.agents().active().lock(actor.user_id)
+    if not proofs.use_code(user, code, purpose=Purpose.STEP_UP, actor=actor):
+        evidence.failed_login(actor, Action.LOGIN_FAILED, user)
         return None
     return sessions.confirm(actor=actor)
 

@@ -8,12 +8,14 @@ from django.db.models import Q
 from accounts.models import Counter
 from accounts.services import (
     agencies,
+    factors,
     idempotency,
     kept_forms,
     login,
     operations,
     outbox,
     processes,
+    second_factor,
     sessions,
     webhook_delivery,
 )
@@ -41,6 +43,8 @@ def sweep_counters(now: datetime) -> None:
 
 SWEEPS: dict[str, Callable[[datetime], None]] = {  # by what they delete; each is a chore of its own
     "codes": login.sweep,
+    "pending_logins": second_factor.sweep,
+    "factors": factors.sweep,
     "sms": outbox.sweep,
     "sessions": sessions.sweep,
     "kept_forms": kept_forms.sweep,

@@ -12,6 +12,7 @@ from django_otp.oath import TOTP
 from accounts.actor import Actor
 from accounts.models import Agency, Role, Session, User, UserKind
 from accounts.services import consents, staff
+from accounts.services import totp as totp_codes
 from accounts.services.session_store import new_key, new_row
 
 PASSWORD = "correct horse battery staple"
@@ -64,7 +65,7 @@ def staff_actor(login: str = "sonya") -> Actor:
 def totp_code(user: User, steps: int = 0) -> str:
     """The code that the person's authenticator shows now, or so many steps of 30 s away."""
     totp = TOTP(b32decode(user.totp.secret))
-    totp.time = time.time() + steps * staff.TOTP_STEP_S
+    totp.time = time.time() + steps * totp_codes.STEP_S
     return f"{totp.token():06}"
 
 

@@ -41,7 +41,7 @@ def queue(phone: str = ANNA, **fields) -> SmsMessage:
 
 def test_a_message_is_sent_once_and_its_text_erased(clock):
     anna = make_agent(phone=ANNA)
-    sms, tray = queue(address="203.0.113.9"), Tray()
+    sms, tray = queue(address="203.0.113.9", challenge_id=uuid4()), Tray()
     assert (outbox.deliver(tray), outbox.deliver(tray)) == (1, 0)
     assert [(sent.id, sent.phone, sent.text, sent.minutes) for sent in tray.sent] == [(sms.pk, ANNA, "Code 123456", 5)]
     sms.refresh_from_db()

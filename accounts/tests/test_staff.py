@@ -8,7 +8,7 @@ from django.db import connection
 
 from accounts.actor import Actor
 from accounts.models import Action, Event, Session, StaffBackupCode, StaffTotp, User
-from accounts.services import staff
+from accounts.services import staff, totp
 from accounts.services.session_store import new_key, new_row
 from accounts.services.staff import Proof, StaffRefused
 from accounts.tests.people import PASSWORD, make_staff, totp_code
@@ -121,7 +121,7 @@ def test_a_source_has_five_failures_over_all_accounts(sonya: User) -> None:
 def test_successes_lock_nobody_out(sonya: User, monkeypatch: pytest.MonkeyPatch) -> None:
     started = time.time()
     for number in range(8):
-        now = started + number * staff.TOTP_STEP_S
+        now = started + number * totp.STEP_S
         monkeypatch.setattr(time, "time", lambda now=now: now)
         assert is_let_in(code=totp_code(sonya))
 

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.actor import Actor
 from accounts.models import Action, ApiKey, Challenge, Event, KeptForm, Purpose, Role, Session, SmsMessage, User
 from accounts.services import step_up
-from accounts.services.login import CodeRefused
+from accounts.services.entry import CodeRefused
 from accounts.services.step_up import FreshCodeRequired
 from accounts.tests.clock import Clock, clock
 from accounts.tests.logging_in import ask_for_code, give_code, other_than, post_json, sent_code, sent_codes, signed_in

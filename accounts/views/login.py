@@ -8,14 +8,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import cookies
 from accounts.actor import ActorRequest
-from accounts.forms import CodeForm, PhoneForm
+from accounts.forms import AppCodeForm, BackupCodeForm, CodeForm, PhoneForm
 from accounts.models import User
 from accounts.services import login as logins
-from accounts.services.login import CodeRefused, OpenChallenge, SentCode
+from accounts.services import second_factor
+from accounts.services.entry import CodeRefused
+from accounts.services.login import OpenChallenge, SentCode
+from accounts.services.second_factor import SecondFactorRequired
 from lk_site.errors import wait_sentence
 from lk_site.formats import phone_text
 
@@ -47,6 +51,30 @@ def login_code(request: ActorRequest) -> HttpResponse:
     if "resend" in request.POST:
         return sent_page(request, challenge.phone)
     return checked_page(request, CodeForm(request.POST), challenge)
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def login_second(request: ActorRequest) -> HttpResponse:
+    """Ask for the code of the app, or a back-up code, of the login that this browser has begun, and check it."""
+    token = cookies.challenge_of(request)
+    if not second_factor.is_pending(token):
+        return redirect(with_next("accounts:login", request))
+    kind = BackupCodeForm if wants_backup(request) else AppCodeForm
+    form = kind(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return second_page(request, form, status=422 if form.is_bound else 200)
+    browser = request.headers.get("User-Agent", "")
+    try:
+        logged_in = second_factor.verify_code(
+            form.cleaned_data["code"], token=token, browser=browser, actor=request.actor
+        )
+    except CodeRefused as refused:
+        form.add_error("code", _("This code does not open. Wait for the next one in the app, and type that."))
+        return second_page(request, form, status=refused.status)
+    response = redirect(first_page(request, logged_in.user))
+    cookies.let_in(request, response, logged_in)
+    return response
 
 
 @require_POST
@@ -98,6 +126,10 @@ def checked_page(request: ActorRequest, form: CodeForm, challenge: OpenChallenge
     except CodeRefused as refused:
         form.add_error("code", str(refused))
         return code_page(request, form, challenge, status=refused.status)
+    except SecondFactorRequired as more:
+        response = redirect(with_next("accounts:login_second", request))
+        cookies.set_challenge(response, more.token)
+        return response
     response = redirect(first_page(request, logged_in.user))
     cookies.let_in(request, response, logged_in)
     return response
@@ -111,6 +143,15 @@ def code_page(request: HttpRequest, form: CodeForm, challenge: OpenChallenge, st
         "next": next_page(request),
     }
     return render(request, "accounts/login_code.html", context, status=status)
+
+
+def second_page(request: HttpRequest, form: AppCodeForm | BackupCodeForm, status: int = 200) -> HttpResponse:
+    context = {"form": form, "with_backup": wants_backup(request), "next": next_page(request)}
+    return render(request, "accounts/login_second.html", context, status=status)
+
+
+def wants_backup(request: HttpRequest) -> bool:
+    return (request.POST.get("with") or request.GET.get("with")) == "backup"
 
 
 def first_page(request: HttpRequest, user: User) -> str:

@@ -22,6 +22,7 @@ GET    /api/v1/docs                                                     200   20
 POST   /api/v1/docs                                                     405   405   405   405   405   405
 POST   /api/v1/auth/send-code                                           202   202   202   202   202   202
 POST   /api/v1/auth/verify-code                                         400   400   400   400   400   400
+POST   /api/v1/auth/verify-second-factor                                400   400   400   400   400   400
 POST   /api/v1/auth/logout                                              204   204   204   204   401   401
 POST   /api/v1/auth/step-up                                             202   202   202   202   401   401
 POST   /api/v1/auth/step-up/verify                                      400   400   400   400   401   401
@@ -41,6 +42,11 @@ POST   /api/v1/me/consents                                              201   20
 GET    /api/v1/me/sessions                                              200   200   200   200   401   401
 DELETE /api/v1/me/sessions/<uuidstr:session_id>                         204   404   404   404   401   401
 POST   /api/v1/me/sessions/end-others                                   204   204   204   204   401   401
+GET    /api/v1/me/factors                                               200   200   200   200   401   401
+POST   /api/v1/me/factors/totp                                          403   403   403   403   401   401
+DELETE /api/v1/me/factors/totp                                          404   404   404   404   401   401
+POST   /api/v1/me/factors/totp/confirm                                  404   404   404   404   401   401
+POST   /api/v1/me/factors/backup-codes                                  404   404   404   404   401   401
 GET    /api/v1/agents                                                   200   200   200   200   401   401
 GET    /api/v1/webhooks                                                 403   200   403   200   401   401
 POST   /api/v1/webhooks                                                 403   201   403   201   401   401
@@ -87,6 +93,8 @@ GET    /login/                                                          302   30
 POST   /login/                                                          login login login login login login
 GET    /login/code/                                                     login login login login login login
 POST   /login/code/                                                     login login login login login login
+GET    /login/second/                                                   login login login login login login
+POST   /login/second/                                                   login login login login login login
 GET    /logout/                                                         405   405   405   405   405   405
 POST   /logout/                                                         login login login login login login
 GET    /welcome/                                                        302   302   302   302   login login
@@ -111,6 +119,16 @@ GET    /devices/end-others/                                             405   40
 POST   /devices/end-others/                                             302   302   302   302   login login
 GET    /step-up/                                                        200   200   200   200   login login
 POST   /step-up/                                                        302   302   302   302   login login
+GET    /protection/                                                     200   200   200   200   login login
+POST   /protection/                                                     405   405   405   405   login login
+GET    /protection/app/                                                 302   302   302   302   login login
+POST   /protection/app/                                                 302   302   302   302   login login
+GET    /protection/app/begin/                                           405   405   405   405   login login
+POST   /protection/app/begin/                                           302   302   302   302   login login
+GET    /protection/app/remove/                                          405   405   405   405   login login
+POST   /protection/app/remove/                                          302   302   302   302   login login
+GET    /protection/backup-codes/                                        405   405   405   405   login login
+POST   /protection/backup-codes/                                        302   302   302   302   login login
 GET    /keys/                                                           403   200   403   200   login login
 POST   /keys/                                                           405   405   405   405   login login
 GET    /keys/new/                                                       403   200   403   200   login login
@@ -227,6 +245,7 @@ STAFF_ONLY = {
     "accounts/user/<path:object_id>/enable/": (404, 404),  # she is
     "accounts/user/<path:object_id>/end-sessions/": (200, 302),
     "accounts/user/<path:object_id>/clear/": (200, 302),
+    "accounts/user/<path:object_id>/remove-factors/": (404, 404),  # there are none
     "accounts/user/<path:object_id>/reveal/": (200, 422),  # without a reason
     "accounts/apikey/find/": (200, 422),
     "accounts/apikey/<path:object_id>/revoke/": (200, 302),

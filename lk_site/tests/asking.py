@@ -35,6 +35,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST api/v1/auth/send-code": {"phone": "79161112233"},
     "POST api/v1/auth/verify-code": {"phone": "79161112233", "code": "123456"},
     "POST api/v1/auth/step-up/verify": {"code": "123456"},
+    "POST api/v1/auth/verify-second-factor": {"code": "123456"},
+    "POST api/v1/me/factors/totp/confirm": {"code": "123456"},
     "POST api/v1/keys": {"name": "Касса", "scopes": ["deals:read"]},
     "PATCH api/v1/keys/<uuidstr:key_id>": {"name": "Касса"},
     "POST api/v1/keys/<uuidstr:key_id>/rotate": {},

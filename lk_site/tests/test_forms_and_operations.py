@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 OPERATION_OF = {  # view that a form posts to -> the operation that does the same
     "accounts:login": "POST auth/send-code",
     "accounts:login_code": "POST auth/verify-code",
+    "accounts:login_second": "POST auth/verify-second-factor",
     "accounts:logout": "POST auth/logout",
     "accounts:step_up": "POST auth/step-up/verify",
     "accounts:welcome": "POST me/consents",
@@ -23,6 +24,10 @@ OPERATION_OF = {  # view that a form posts to -> the operation that does the sam
     "accounts:theme_set": "PATCH me",
     "accounts:session_end": "DELETE me/sessions/<uuidstr:session_id>",
     "accounts:session_end_others": "POST me/sessions/end-others",
+    "accounts:totp_begin": "POST me/factors/totp",
+    "accounts:totp_create": "POST me/factors/totp/confirm",
+    "accounts:totp_remove": "DELETE me/factors/totp",
+    "accounts:backup_codes_renew": "POST me/factors/backup-codes",
     "accounts:key_create": "POST keys",
     "accounts:key_edit": "PATCH keys/<uuidstr:key_id>",
     "accounts:key_rotate": "POST keys/<uuidstr:key_id>/rotate",
