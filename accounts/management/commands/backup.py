@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.models import Backup
 from accounts.services import backups
@@ -80,9 +80,10 @@ class Command(BaseCommand):
         for row in Backup.objects.newest_first()[:SHOWN_AT_MOST]:
             proved = f"verified {row.verified_at:%Y-%m-%d %H:%M}" if row.verified_at else "not verified"
             self.stdout.write(f"{row.name}  {row.bytes:>15,} bytes  {row.rows:>12,} rows  {proved}  {row.failure}")
-        complaints = backups.state(timezone.now()).complaints
+        with translation.override("en"):
+            complaints = [str(sentence) for sentence in backups.state(timezone.now()).complaints]
         for sentence in complaints:
-            self.stdout.write(str(sentence))
+            self.stdout.write(sentence)
         if complaints:
             raise SystemExit(1)
 
