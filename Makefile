@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint ruff mypy djlint bandit lock messages openapi bench clean
+.PHONY: help run test faults attack lint ruff mypy djlint bandit lock messages openapi bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -22,6 +22,11 @@ test: $(VENV)/.dev ## the whole suite on DATABASE_URL or SQLite (ARGS="-k words"
 
 faults: $(VENV)/.dev ## every fault of docs/faults.md on a production stack of its own, under load; prints a table
 	@$(BIN)/pytest -q -n 0 -o python_files='fault_*.py' tests/faults $(ARGS)
+
+attack: $(VENV)/.dev ## sqlmap, a crawler, request smuggling, slow clients, schemathesis and the matrix of who may what
+	@command -v sqlmap >/dev/null || apt-get install -y -qq --no-install-recommends sqlmap || echo "No sqlmap here: its part is skipped. On Debian: apt-get install sqlmap"
+	@$(BIN)/pytest -q -n 0 -o python_files='attack_*.py' tests/attack $(ARGS)
+	@ATTACK_EXAMPLES=30 $(BIN)/pytest -q -n $(WORKERS) --dist loadfile deals/tests/test_schemathesis.py lk_site/tests/test_access_matrix.py lk_site/tests/test_keys_everywhere.py lk_site/tests/test_attacks_*.py deploy/tests/test_nginx.py
 
 lint: ruff mypy djlint bandit ## style, types, templates, security
 

@@ -5,6 +5,7 @@ nobody, by a key of every scope, and by keys of one scope each. Every case meets
 """
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,8 @@ from lk_site.api import api, operations
 from lk_site.api_docs import document
 from lk_site.tests.walking import World, make_world, undone
 
-EXAMPLES, FEW = 10, 3  # of each operation beside the cases of schemathesis' own coverage: half a minute for each asker
+# of each operation beside the cases of schemathesis' own coverage: half a minute for each asker
+EXAMPLES, FEW = int(os.environ.get("ATTACK_EXAMPLES", "10")), 3
 
 
 def bounded(examples: int) -> settings:
