@@ -275,6 +275,7 @@ IN_THE_CLEAR = """
     Operation: actor_kind name language request_id state
     SmsMessage: state gateway_id
     RunningProcess: kind host place
+    Schedule: name failure
     Session: browser
     WebhookEndpoint: off_why
     WebhookDelivery: type payload state last_error
