@@ -201,8 +201,8 @@ def check_keys(manifest: Manifest) -> None:
         for mark in marks:
             if mark not in loaded:
                 raise BackupRefused(
-                    f"The backup needs key {mark.partition(':')[0]} of {purpose}, and what is loaded is another one: "
-                    "put the keys that were in use when it was made into LK_KEYS_FILE."
+                    f"The backup needs key {mark.partition(':')[0]} of {purpose}, which is not loaded, or another one "
+                    "is: put the keys that were in use when it was made into LK_KEYS_FILE."
                 )
 
 
