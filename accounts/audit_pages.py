@@ -1,16 +1,18 @@
 """The audit as the page and the table write it: ready strings, which templates only place."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.actor import Actor, ActorKind
 from accounts.key_pages import exactly, when
 from accounts.models import Action, Event
 from accounts.services import agencies
 from accounts.services.audit import Names, Who
+from lk_site.links import link
 
 ICONS = {
     "deal": "handshake",
@@ -29,6 +31,8 @@ ICONS_OF: dict[str, str] = {
     Action.PERSON_REVEALED: "eye",
     Action.ACCESS_REFUSED: "circle-x",
     Action.LOGIN_FAILED: "circle-alert",
+    Action.ALARM_RAISED: "triangle-alert",
+    Action.ALARM_SEEN: "eye",
     Action.EXPORT_MADE: "file-text",
 }
 NAMELESS = {
@@ -54,6 +58,28 @@ def who_text(who: Who) -> str:
 def address_of(event: Event) -> str:
     """Return where it came from; not for staff: it is the platform's own."""
     return "" if event.actor_kind == ActorKind.STAFF else event.address or ""
+
+
+def alarm_rows(alarms: list[Event], names: Names) -> list[dict[str, Any]]:
+    """Return alarms as the head reads them, the newest first."""
+    return [alarm_row(alarm, names) for alarm in alarms]
+
+
+def alarm_row(alarm: Event, names: Names) -> dict[str, Any]:
+    kind = ActorKind.KEY if alarm.object_type == "apikey" else ActorKind.AGENT
+    numbers, norm = int(alarm.data["numbers"]), int(alarm.data["norm"])
+    told = ngettext(
+        "%(count)s number in 24 hours, against a norm of %(norm)s.",
+        "%(count)s numbers in 24 hours, against a norm of %(norm)s.",
+        numbers,
+    )
+    return {
+        "id": alarm.pk,
+        "who": capfirst(who_text(Who(kind, alarm.object_id, names.of_object(alarm)))),
+        "whose_looks": f"{link('accounts:audit_list')}?{urlencode({'who': alarm.object_id})}",
+        "told": told % {"count": numbers, "norm": norm},
+        "when": when(alarm.at),
+    }
 
 
 def audit_rows(events: list[Event], names: Names, actor: Actor) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ urlpatterns = [
     path("keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
     path("audit/", audit.audit_list, name="audit_list"),
     path("audit/export/", audit.audit_export, name="audit_export"),
+    path("audit/alarms/<uuid:alarm_id>/seen/", audit.alarm_seen, name="alarm_seen"),
     path("webhooks/", webhooks.webhook_list, name="webhook_list"),
     path("webhooks/new/", webhooks.webhook_create, name="webhook_create"),
     path("webhooks/<uuid:webhook_id>/", webhooks.webhook_detail, name="webhook_detail"),

@@ -187,6 +187,12 @@ LIMITS = {
     "looks": (60, 3600),
     "export": (3, 86_400),
 }
+# 5: heads are told of who sees so many times his own norm of clients' numbers in 24 hours. The norm is the median of
+# his days with any, of the last 28, as if at least ten had been: who began this week has no norm of his own yet
+LOOKS_ALARM_TIMES = 5
+LOOKS_NORM_AT_LEAST = 4  # numbers a day: fewer than 20 in 24 hours alarm nobody
+LOOKS_NORM_DAYS, LOOKS_NORM_OF_DAYS = 28, 10
+ALARM_LIFE = timedelta(days=30)  # how long an alarm that a head has not looked into stands on his pages
 LIMITS_SCALE = environment.number("LK_LIMITS_SCALE", 1) if LOCAL else 1
 OFFICE_SOURCES = environment.listed("LK_OFFICE_SOURCES")
 OFFICE_FACTOR = 50  # 1.2

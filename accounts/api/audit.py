@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -14,7 +14,7 @@ from accounts.actor import ActorRequest
 from accounts.audit_csv import CSV, csv_answer
 from accounts.audit_pages import address_of
 from accounts.models import Event, Scope
-from accounts.services import audit
+from accounts.services import alarms, audit
 from accounts.services.audit import AUDITED, NEWEST_FIRST, AuditFilter, Names
 from accounts.services.step_up import FreshCodeRequired
 from lk_site.cursors import CursorInvalid
@@ -119,6 +119,14 @@ def export_audit(request: ActorRequest, payload: AuditExportIn) -> HttpResponseB
     of the person who asks.
     """
     return csv_answer(audit.export_events(asked(payload), actor=request.actor), request.actor)
+
+
+@router.post("/alarms/{uuid:alarm_id}/seen", response={204: None})
+@refuses(NotAllowed)
+def see_alarms(request: ActorRequest, alarm_id: UUID) -> Status[None]:
+    """Take an alarm (an event `alarm.raised`), and those before it, off the pages of the head who asks."""
+    alarms.see_alarms(alarm_id, actor=request.actor)
+    return Status(204, None)
 
 
 def asked(query: AuditQuery | AuditExportIn) -> AuditFilter:

@@ -4,6 +4,7 @@ from accounts.models.backups import Backup
 from accounts.models.consents import Consent
 from accounts.models.evidence import (
     FEED_ACTIONS,
+    LOOKS,
     PLATFORM,
     TIMELINE_ACTIONS,
     Action,
@@ -35,6 +36,7 @@ from accounts.models.webhooks import (
 
 __all__ = [
     "FEED_ACTIONS",
+    "LOOKS",
     "PLATFORM",
     "TEST_TYPE",
     "TIMELINE_ACTIONS",

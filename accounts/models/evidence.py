@@ -80,6 +80,8 @@ class Action(models.TextChoices):
     KEY_ROTATED = "key.rotated", _("gave a key a new secret")
     KEY_USED = "key.used", _("used a key")
     KEY_REVOKED = "key.revoked", _("revoked a key")
+    ALARM_RAISED = "alarm.raised", _("raised the alarm: unusually many numbers")
+    ALARM_SEEN = "alarm.seen", _("looked into the alarm")
     WEBHOOK_ADDED = "webhook.added", _("added a webhook")
     WEBHOOK_CHANGED = "webhook.changed", _("changed a webhook")
     WEBHOOK_REMOVED = "webhook.removed", _("removed a webhook")
@@ -143,6 +145,7 @@ FEED_ACTIONS = (  # the change feed and webhooks tell these: whatever changes wh
     Action.ROLE_CHANGED,
     Action.PROFILE_CHANGED,  # an agent's own name stands on his deals and clients
 )
+LOOKS = (Action.CLIENT_LOOKED_AT, Action.CLIENT_REVEALED)  # somebody saw a client's numbers
 OBJECT_WORDS = {"user": "agent", "lostreason": "lost_reason"}  # where programs know a model by another name
 
 
@@ -217,6 +220,7 @@ class Event(models.Model):
             models.Index(fields=["-at"], name="event_newest"),
             models.Index(fields=["agency_id", "-at", "-id"], name="event_of_agency"),
             models.Index(fields=["agency_id", "action", "-at", "-id"], name="event_of_agency_action"),
+            models.Index(fields=["actor_id", "-at"], condition=models.Q(action__in=LOOKS), name="event_looks"),
         ]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import Q
@@ -31,6 +32,7 @@ class Agency(models.Model):
     name = models.CharField(_("name"), max_length=100, blank=True)  # empty for an agency of one until somebody names it
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     closed_at = models.DateTimeField(null=True, editable=False)
+    alarmed_at = models.DateTimeField(null=True, editable=False)  # when its heads were last warned: see `alarms`
 
     objects = AgencyQuerySet.as_manager()
 
@@ -112,6 +114,7 @@ class User(AbstractBaseUser, VersionedModel):
     is_active = models.BooleanField(_("active"), default=True)
     consent_version = models.CharField(max_length=20, blank=True, editable=False)  # of the last consent given
     logged_in_at = models.DateTimeField(null=True, editable=False)
+    alarms_seen_at = models.DateTimeField(null=True, editable=False)  # up to which alarm this head has looked
     last_login = None
 
     objects = UserQuerySet.as_manager()  # type: ignore[assignment, misc]
@@ -140,6 +143,14 @@ class User(AbstractBaseUser, VersionedModel):
     @property
     def is_head(self) -> bool:
         return self.role == Role.HEAD
+
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether a head has an alarm of his agency to look into."""
+        alarmed_at = self.agency.alarmed_at if self.is_head and self.agency else None
+        if alarmed_at is None or (self.alarms_seen_at and self.alarms_seen_at >= alarmed_at):
+            return False
+        return timezone.now() - alarmed_at < settings.ALARM_LIFE
 
     @property
     def is_staff(self) -> bool:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor, ActorKind
 from accounts.models import Event
-from accounts.services import audit
+from accounts.services import alarms, audit
 from accounts.services.audit import AuditFilter
 
 pytestmark = [
@@ -78,5 +78,8 @@ def test_pages_of_the_audit_are_read_by_their_indexes():
     assert "Seq Scan" not in page(middle, **person) | page(**person, **rare)
     assert by_ids <= page(object=somewhere.deal_id)
     assert "Seq Scan" not in page(middle, object=somewhere.client_id)
+    seen = alarms.Seen(AGENCY, "agent", somewhere.actor_id or uuid4(), 30)
+    assert indexes(lambda: alarms.norm_of(seen, timezone.now())) == {"event_looks"}
+    assert indexes(lambda: list(alarms.busy(timezone.now()))) <= {"event_newest", "event_action"}
     export = audit.events_of(AuditFilter(since=long_ago), HEAD)
     assert indexes(lambda: next(audit.batches_of(export))) == {"event_of_agency"}

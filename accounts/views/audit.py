@@ -2,18 +2,19 @@
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actor import ActorRequest
 from accounts.audit_csv import csv_answer
 from accounts.audit_forms import AuditFilterForm
-from accounts.audit_pages import audit_rows
-from accounts.services import audit, step_up
+from accounts.audit_pages import alarm_rows, audit_rows
+from accounts.services import alarms, audit, step_up
 from accounts.services.audit import NEWEST_FIRST
 from lk_site.cursors import Position
 from lk_site.errors import Invalid
@@ -31,6 +32,7 @@ def audit_list(request: ActorRequest) -> HttpResponse:
     page = audit.list_events(form.asked(), actor=request.actor, limit=PAGE, after=after)
     rows = audit_rows(page.events, form.names, request.actor)
     context = {
+        "alarms": alarm_rows(alarms.waiting_for(request.actor), form.names),
         "events": [row | {"only_url": only_url(request.GET, row["about"])} for row in rows],
         "filters": form,
         "filter_count": len(form.narrowing()),
@@ -50,6 +52,13 @@ def audit_export(request: ActorRequest) -> HttpResponseBase:
     if form.errors:
         raise Invalid
     return csv_answer(audit.export_events(form.asked(), actor=request.actor), request.actor)
+
+
+@require_POST
+def alarm_seen(request: ActorRequest, alarm_id: UUID) -> HttpResponse:
+    """Take an alarm and those before it off the head's pages."""
+    alarms.see_alarms(alarm_id, actor=request.actor)
+    return redirect("accounts:audit_list")
 
 
 def filter_form(request: ActorRequest, given: QueryDict) -> AuditFilterForm:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from accounts.actor import Actor
 from accounts.models import Role, User, WebhookDelivery, WebhookEndpoint
-from accounts.services import webhook_delivery, webhooks
+from accounts.services import alarms, webhook_delivery, webhooks
 from deals.services.clients import trash_client
 from deals.services.deals import edit_deal, trash_deal
 from deals.services.notes import add_note, delete_note
@@ -43,6 +43,8 @@ class Cabinet:
         trash_deal(make_deal(anna, OTHER_PHONE).pk, actor=by(anna), version=1)
         self.client = make_client(anna, THIRD_PHONE, "4930901820", name=LONG_NAME, email="a@example.org", notes="Да")
         trash_client(make_client(anna, "79031112244", name="Лишний").pk, actor=by(anna), version=1)
+        assert anna.agency_id
+        alarms.raise_alarm(alarms.Seen(anna.agency_id, "agent", anna.pk, 120), 7, timezone.now())
         self.webhook, self.delivery = self.stopped_webhook(by(User.objects.get(agency=anna.agency, role=Role.HEAD)))
 
     def stopped_webhook(self, head: Actor) -> tuple[WebhookEndpoint, WebhookDelivery]:

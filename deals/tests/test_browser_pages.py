@@ -45,7 +45,7 @@ NO_PAGE = {  # they redirect, or answer a POST and lead on
     *("client_search", "client_reveal", "client_trash", "client_restore"),
     *("logout", "language_set", "theme_set", "session_end", "session_end_others", "key_revoke"),
     *("webhook_switch_on", "webhook_switch_off", "webhook_test", "webhook_remove", "webhook_delivery_replay"),
-    "audit_export",
+    *("audit_export", "alarm_seen"),
 }
 AT_LOGIN = {"login", "login_code", "welcome"}
 OF_KEYS = {"step_up", "key_list", "key_create", "key_detail", "key_edit", "key_rotate"}  # see test_browser_keys

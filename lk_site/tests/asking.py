@@ -20,6 +20,7 @@ ABOUT = {  # of a hole in a pattern: the thing whose id stands there, unless the
     "key_id": "key",
     "webhook_id": "webhook",
     "delivery_id": "delivery",
+    "alarm_id": "alarm",
 }
 OTHERS = {  # words of method and pattern -> the things that stand in the holes instead
     "/undo": {"deal_id": "moved"},

@@ -42,6 +42,7 @@ OPERATION_OF = {  # view that a form posts to -> the operation that does the sam
     "accounts:webhook_replay": "POST webhooks/<uuidstr:webhook_id>/replay",
     "accounts:webhook_delivery_replay": "POST webhooks/<uuidstr:webhook_id>/deliveries/<uuidstr:delivery_id>/replay",
     "accounts:audit_export": "POST audit/export",
+    "accounts:alarm_seen": "POST audit/alarms/<uuidstr:alarm_id>/seen",
     "deals:deal_search": "GET deals/",
     "deals:deal_create": "POST deals/",
     "deals:deal_edit": "PATCH deals/<uuidstr:deal_id>",
@@ -86,7 +87,7 @@ def known_views() -> set[str]:
 
 def view_of(route: Route) -> str:
     ids = dict.fromkeys(("deal_id", "client_id", "note_id", "session_id"), "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8")
-    ids |= dict.fromkeys(("key_id", "webhook_id", "delivery_id", "operation_id"), ids["deal_id"])
+    ids |= dict.fromkeys(("key_id", "webhook_id", "delivery_id", "operation_id", "alarm_id"), ids["deal_id"])
     return resolve(route.address(document="personal_data", version="1", **ids)).view_name
 
 

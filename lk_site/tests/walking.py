@@ -16,9 +16,9 @@ from django.utils import timezone
 from ninja.operation import PathView
 
 from accounts.actor import Actor
-from accounts.models import Agency, Backup, Event, Role, Schedule, SmsMessage, User, UserKind
+from accounts.models import Action, Agency, Backup, Event, Role, Schedule, SmsMessage, User, UserKind
 from accounts.models.evidence import ChangeRecord
-from accounts.services import agencies, outbox, webhooks
+from accounts.services import agencies, alarms, outbox, webhooks
 from accounts.services.operations import queue_operation
 from accounts.tests.people import make_agent, sign_in
 from accounts.tests.programs import make_key
@@ -142,6 +142,9 @@ def make_world(staff: str = "sonya") -> World:
     world.things["webhook"] = webhooks.add_endpoint("https://example.ru/hook", actor=by(users["vera"]))
     world.things["webhookendpoint"] = world.webhook
     world.things["delivery"] = webhooks.send_test(world.webhook.pk, actor=by(users["vera"]))
+    seen = alarms.Seen(agency.pk, "agent", world.anna.pk, 20)
+    alarms.raise_alarm(seen, 4, timezone.now())
+    world.things["alarm"] = Event.objects.get(action=Action.ALARM_RAISED)
     world.browsers |= {who: browser_of(user) for who, user in users.items()}
     return world
 

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 from accounts.gateways import Gateway, gateway
-from accounts.services import anchors, operations, outbox, processes, schedules, sweeps, webhook_delivery
+from accounts.services import alarms, anchors, operations, outbox, processes, schedules, sweeps, webhook_delivery
 from accounts.services.schedules import Chore
 from lk_site import metrics, startup
 
@@ -25,6 +25,7 @@ AFTER_FAULT_S = 5.0
 FOLLOW_UP_EVERY = timedelta(seconds=15)
 SWEEP_EVERY = timedelta(minutes=1)
 SWEEP_LEASE = timedelta(minutes=10)  # the first one after a long pause deletes for a while
+WATCH_EVERY = timedelta(minutes=5)  # over who sees how many numbers
 ANCHOR_EVERY = timedelta(minutes=1)  # how often somebody looks whether an anchor is due
 
 
@@ -120,6 +121,7 @@ def chores(through: Gateway) -> list[Chore]:
     """Return everything that workers do again and again."""
     return [
         Chore("sms_ends", FOLLOW_UP_EVERY, lambda now: outbox.follow_up(through)),
+        Chore("alarms", WATCH_EVERY, alarms.watch),
         Chore("anchors", ANCHOR_EVERY, anchors.anchor_if_due),
         *(Chore(f"sweep_{what}", SWEEP_EVERY, sweep, SWEEP_LEASE) for what, sweep in sweeps.SWEEPS.items()),
     ]
