@@ -9,6 +9,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    contract = "choices are words for people, and change no column"
 
     dependencies = [
         ('accounts', '0009_schedules'),
