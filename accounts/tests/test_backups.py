@@ -420,6 +420,16 @@ def test_a_whole_backup_of_a_spoiled_database_does_not_prove_itself(original: Or
 # --- told ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps its statistics apart.")
+@pytest.mark.django_db
+def test_a_backup_with_the_statistics_of_sqlite_proves_itself(original: Original, folder: Path):
+    with restored(original, folder):
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        analyzed = write_only(folder / "analyzed", original.public)
+    backups.verify_backup(analyzed, original.identity)
+
+
 @pytest.mark.django_db
 def test_a_verified_backup_is_written_down_with_evidence(original: Original, backup: Path, folder: Path):
     proof = backups.verify_backup(backup, original.identity)
