@@ -1,6 +1,6 @@
 """SMS that wait for the worker. Phone and text are sealed; the text is erased once it is sent or given up."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -21,6 +21,10 @@ class SmsState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")  # a newer code replaced it, or its life ended before it could go
 
 
+# No pause and no lease is longer: what would wait longer was put off by a clock that has stepped back since.
+WAITS_AT_MOST = timedelta(minutes=2)
+
+
 class SmsQuerySet(EncryptedQuerySet["SmsMessage"]):  # type: ignore[override]
     def queued(self) -> Self:
         return self.filter(state=SmsState.QUEUED)
@@ -30,8 +34,9 @@ class SmsQuerySet(EncryptedQuerySet["SmsMessage"]):  # type: ignore[override]
 
     def due(self, now: datetime) -> Self:
         """Messages that may be sent now and that nobody is sending."""
-        free = Q(leased_until=None) | Q(leased_until__lte=now)
-        return self.queued().filter(free, due_at__lte=now, useless_at__gt=now)
+        stepped_back = now + WAITS_AT_MOST
+        free = Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=stepped_back)
+        return self.queued().filter(free, Q(due_at__lte=now) | Q(due_at__gt=stepped_back), useless_at__gt=now)
 
     def useless(self, now: datetime) -> Self:
         """Messages whose code died before a gateway took them."""

@@ -125,6 +125,17 @@ def test_a_killed_workers_message_is_sent_by_another_with_the_same_id(clock):
     assert sms.state == SmsState.SENT, "who lost the lease settles nothing"
 
 
+def test_a_clock_that_steps_back_keeps_no_message_waiting(clock):
+    waits, leased, tray = queue(), queue(), Tray()
+    (first,) = outbox.claim(most=1)
+    outbox.settle(first, TryAgain(220))
+    outbox.claim()
+    clock.forward(hours=-1)
+    assert outbox.deliver(tray) == 2
+    assert {sent.id for sent in tray.sent} == {waits.pk, leased.pk}
+    assert outbox.deliver(tray) == 0
+
+
 def test_a_message_of_a_rolled_back_transaction_is_never_sent(clock):
     with transaction.atomic():
         queue()
