@@ -95,7 +95,9 @@ def certificate(folder: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=pem.decode())
 
 
-def write_configuration(folder: Path, *, tls: int, plain: int, web_ports: list[int], static: Path) -> Path:
+def write_configuration(
+    folder: Path, *, tls: int, plain: int, web_ports: list[int], static: Path, office: str = ""
+) -> Path:
     """Copy the configuration with ports and paths of this test in place of a machine's; return its main file."""
     here = folder / "nginx"
     shutil.copytree(CONF, here)
@@ -107,6 +109,7 @@ def write_configuration(folder: Path, *, tls: int, plain: int, web_ports: list[i
         "listen 80": f"listen 127.0.0.1:{plain}",
         "listen 443": f"listen 127.0.0.1:{tls}",
         "server 127.0.0.1:8000;": " ".join(f"server 127.0.0.1:{port};" for port in web_ports),
+        "# 203.0.113.0/24 1;": f"{office} 1;" if office else "",
         "/etc/letsencrypt/live/lk.example/": f"{folder}/",
         "/var/lib/lk/static/": f"{static}/",
         "/etc/nginx/lk/pages/": f"{here}/lk/pages/",
@@ -127,11 +130,11 @@ def write_configuration(folder: Path, *, tls: int, plain: int, web_ports: list[i
 
 
 @contextmanager
-def in_front_of(web_ports: list[int], folder: Path, static: Path) -> Iterator[Front]:
+def in_front_of(web_ports: list[int], folder: Path, static: Path, office: str = "") -> Iterator[Front]:
     """Run nginx in front of what listens at these ports, until the block ends."""
     tls, plain = free_port(), free_port()
     context = certificate(folder)
-    conf = write_configuration(folder, tls=tls, plain=plain, web_ports=web_ports, static=static)
+    conf = write_configuration(folder, tls=tls, plain=plain, web_ports=web_ports, static=static, office=office)
     command = [str(NGINX), "-c", str(conf), "-p", f"{conf.parent}/", "-e", f"{folder}/error.log", "-g", "daemon off;"]
     with (folder / "nginx.out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out)

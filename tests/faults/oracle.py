@@ -32,11 +32,9 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     flaws: list[str] = field(default_factory=list)
-    unsent: int = 0
 
 
 def judged(told: list[Told]) -> Verdict:
-    from accounts.models import SmsMessage
     from accounts.services import evidence
     from deals.models import Deal
 
@@ -55,7 +53,6 @@ def judged(told: list[Told]) -> Verdict:
             verdict.doubled += [f"{count} notes {text}" for text, count in counts.items() if count > 1]
     verdict.flaws += wrong_versions()
     verdict.flaws += [f"{agency}: {flaw}" for agency, flaw in evidence.verify() if flaw]
-    verdict.unsent = SmsMessage.objects.queued().count()
     return verdict
 
 
@@ -76,24 +73,25 @@ def notes_of_deals() -> dict[str, list[str]]:
     from accounts.models import EventText
     from deals.models import Note
 
-    found, texts = defaultdict(list), EventText.objects.in_bulk()
-    for note in Note.objects.all():
+    found, notes = defaultdict(list), list(Note.objects.all())
+    texts = EventText.objects.in_bulk([note.text_event_id for note in notes])
+    for note in notes:
         found[str(note.deal_id)].append(str(texts[note.text_event_id].text))
     return found
 
 
 def wrong_versions() -> Iterator[str]:
-    """Yield the deals and clients whose versions are not each made by exactly one event."""
+    """Yield the deals and their clients whose versions are not each made by exactly one event."""
     from accounts.models import Event
     from deals.models import Client, Deal
 
     made = defaultdict[Any, list[int]](list)
     for pk, version in Event.objects.exclude(version=None).values_list("object_id", "version"):
         made[pk].append(version or 0)
-    for model in (Deal, Client):
-        for pk, version in model.objects.values_list("pk", "version"):
+    for rows in (Deal.objects.all(), Client.objects.filter(pk__in=Deal.objects.values("client"))):
+        for pk, version in rows.values_list("pk", "version"):
             if sorted(made[pk]) != list(range(1, version + 1)):
-                yield f"{model.__name__} {pk} has version {version} and events of {sorted(made[pk])}"
+                yield f"{rows.model.__name__} {pk} has version {version} and events of {sorted(made[pk])}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""`python -m faults.people COUNT`: makes so many agents with sessions, and prints whom a load may ask as."""
+"""`python -m faults.people COUNT [CLIENTS]`: makes so many agents with sessions, and prints whom a load may ask as.
+
+The first of them gets so many clients, without any evidence of how: rows to be rotated.
+"""
 
 import json
 import os
@@ -45,9 +48,24 @@ def made(count: int) -> list[Person]:
     return people
 
 
+def fill(phone: str, count: int) -> None:
+    from accounts.models import User
+    from deals.models import Client, ClientPhone, ClientToken
+    from deals.services.clients import agency_of, tokens_of
+
+    agent = User.objects.with_phone(phone).get()
+    clients = [Client(agency_id=agency_of(agent), agent=agent, name=f"Пётр {number}") for number in range(count)]
+    Client.objects.bulk_create(clients)
+    ClientPhone.objects.bulk_create(ClientPhone.of(one, 0, f"7900{number:07}") for number, one in enumerate(clients))
+    ClientToken.objects.bulk_create(token for one in clients for token in tokens_of(one))
+
+
 if __name__ == "__main__":
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lk_site.settings")
     django.setup()
-    sys.stdout.write(json.dumps([asdict(person) for person in made(int(sys.argv[1]))]))
+    people = made(int(sys.argv[1]))
+    for wanted in sys.argv[2:]:
+        fill(people[0].phone, int(wanted))
+    sys.stdout.write(json.dumps([asdict(person) for person in people]))

@@ -6,10 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from accounts.tests.fake_sms_ru import API_ID, FakeSmsRu
 from accounts.tests.fake_sms_ru import running as sms_gateway
@@ -26,7 +27,7 @@ from lk_site.serve import ROOT
 from lk_site.tests.test_startup import PUBLIC
 
 BACK_WITHIN_S = 10  # security.md 8
-WRITERS = 8
+WRITERS = 6
 PEOPLE = 24
 
 
@@ -93,8 +94,14 @@ class Stack:
         """Ask the database what became of what was acknowledged."""
         return Verdict(**json.loads(self.run("-m", "faults.oracle", stdin=json.dumps([asdict(one) for one in told]))))
 
-    def add_people(self, count: int) -> list[Person]:
-        return [Person(**one) for one in json.loads(self.run("-m", "faults.people", str(count)))]
+    @property
+    def unsent(self) -> int:
+        """How many codes wait in the outbox."""
+        return int(self.cluster.sql("SELECT count(*) FROM accounts_smsmessage WHERE state = 'queued'"))
+
+    def add_people(self, count: int, clients: int = 0) -> list[Person]:
+        """Make agents with sessions; the first of them has so many clients."""
+        return [Person(**one) for one in json.loads(self.run("-m", "faults.people", str(count), str(clients)))]
 
     def log(self) -> str:
         logs = [machine.web.text for machine in self.machines] + [worker.text for worker in self.workers]
@@ -164,39 +171,50 @@ class Trial:
 @contextmanager
 def running(
     folder: Path,
+    settings: Mapping[str, str] = MappingProxyType({}),
     *,
     machines: int = 1,
     workers: int = 1,
     people: int = PEOPLE,
     cluster: Cluster | None = None,
     static: Path,
-    **environment: str,
+    office: str = "",
 ) -> Iterator[Stack]:
-    """Run a whole stack until the block ends; `environment` are settings of LK."""
+    """Run a whole stack until the block ends.
+
+    `settings` are those of LK, `office` is an address that nginx knows as one. Where settings name a database, no
+    cluster is made.
+    """
     with ExitStack() as stack:
-        cluster = cluster or Cluster()
-        stack.callback(cluster.remove)
+        if "DATABASE_URL" not in settings:
+            cluster = cluster or Cluster()
+            stack.callback(cluster.remove)
         gateway = stack.enter_context(sms_gateway())
         write_new_keys(folder / "keys.json")
-        told = {"LK_SMS_RU_URL": gateway.url, "LK_SMS_RU_API_ID": API_ID, "DATABASE_URL": cluster.url()}
-        places = {
+        told = {
+            "DATABASE_URL": cluster.url() if cluster else "",
+            "LK_SMS_RU_URL": gateway.url,
+            "LK_SMS_RU_API_ID": API_ID,
+            "LK_TRUSTED_HOPS": "1",
             "LK_KEYS_FILE": str(folder / "keys.json"),
             "LK_VAR_DIR": str(folder),
             "PYTHONPATH": str(ROOT / "tests"),
+            "DJANGO_SETTINGS_MODULE": "lk_site.settings",
         }
-        settings = {**bare(), **PUBLIC, "LK_TRUSTED_HOPS": "1", **told, **places, **environment}
-        made = Stack(folder, settings, cluster, gateway)
+        environment = {**bare(), **PUBLIC, **told, **settings}
+        made = Stack(folder, environment, cluster, gateway)  # type: ignore[arg-type]
         (folder / "static").symlink_to(static)
-        made.run("manage.py", "migrate", "--verbosity", "0", "--skip-checks", DATABASE_URL=cluster.url("lk_owner"))
+        owner = cluster.url("lk_owner") if cluster else environment["DATABASE_URL"]
+        made.run("manage.py", "migrate", "--verbosity", "0", "--skip-checks", DATABASE_URL=owner)
         made.people = made.add_people(people)
         for number in range(machines):
             made.machines.append(stack.enter_context(web_machine(made, number)))
         for number in range(workers):
-            worker = Service(["manage.py", "worker"], settings, folder / f"worker-{number}.log")
+            worker = Service(["manage.py", "worker"], environment, folder / f"worker-{number}.log")
             stack.callback(worker.end)
             made.workers.append(worker)
         wait_until(lambda: all(machine.serves() for machine in made.machines))
-        made.front = stack.enter_context(in_front_of([one.port for one in made.machines], folder, static))
+        made.front = stack.enter_context(in_front_of([one.port for one in made.machines], folder, static, office))
         yield made
 
 

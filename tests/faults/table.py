@@ -23,12 +23,18 @@ class Row:
 
 
 rows: list[Row] = []
+notes: list[str] = []
 
 
 def add(row: Row) -> None:
     rows.append(row)
 
 
+def note(sentence: str) -> None:
+    """Say something below the table."""
+    notes.append(f"- {sentence}")
+
+
 def lines() -> list[str]:
-    """Return the table in Markdown."""
-    return [f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|---|", *(row.line for row in rows)]
+    """Return the table in Markdown, and the notes below it."""
+    return [f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|---|", *(row.line for row in rows), "", *notes]

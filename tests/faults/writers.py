@@ -18,7 +18,7 @@ from faults.people import Person
 
 PATIENCE_S = 15  # how long a browser waits for an answer here
 SLOW_S = 5  # an answer that took longer is none: the service is not back yet
-PAUSE_S = 0.02
+PAUSE_S = 0.05
 AGAIN_S = 0.2
 GIVE_UP_S = 60
 IN_PROGRESS = "idempotency_key_in_progress"
@@ -85,8 +85,9 @@ class Browser:
         return answer
 
     def send(self, method: str, path: str, body: Any, **headers: str) -> Answer:
-        data = json.dumps(body).encode()
-        return self.ask(method, f"/api/v1{path}", data, Content_Type="application/json", **headers)
+        data = None if body is None else json.dumps(body).encode()
+        kind = {} if body is None else {"Content_Type": "application/json"}
+        return self.ask(method, f"/api/v1{path}", data, **kind, **headers)
 
     def submit(self, path: str, **fields: str) -> Answer:
         """Post a form of a page."""
@@ -105,6 +106,7 @@ class Load:
     def __init__(self, front: Front, people: list[Person], writers: int) -> None:
         self.front, self.writers, self.lock = front, writers, threading.Lock()
         self.told: list[Told] = []
+        self.browsers: list[Browser] = []
         self.statuses: Counter[int] = Counter()
         self.acknowledged = self.saved_unseen = 0
         self.last_trouble = 0.0
@@ -122,9 +124,16 @@ class Load:
         self.is_over.set()
         for thread in self.threads:
             thread.join(GIVE_UP_S + PATIENCE_S)
+        for browser in self.browsers:
+            browser.close()
+
+    def browser(self, person: Person, source: str) -> Browser:
+        """Return a browser that is closed with the load."""
+        self.browsers.append(Browser(self.front, person, source))
+        return self.browsers[-1]
 
     def write_on(self, number: int, people: list[Person]) -> None:
-        browsers = [Browser(self.front, person, f"127.0.4.{number + 1}") for person in people]
+        browsers = [self.browser(person, f"127.0.4.{number + 1}") for person in people]
         turn = 0
         try:
             while not self.is_over.is_set():
@@ -132,9 +141,6 @@ class Load:
                 turn += 1
         except Exception as error:  # whatever it is, it is what a person would have met
             self.unexpected.append(f"{type(error).__name__}: {error}")
-        finally:
-            for browser in browsers:
-                browser.close()
 
     def live_through(self, browser: Browser, *, by_page: bool) -> None:
         """Make a deal, change it, move it and note something; stop in between where the load is over."""
@@ -179,6 +185,10 @@ class Load:
         )
         told.notes.append(text)
 
+    def sender(self, ask: Callable[[int], Answer]) -> Callable[[int], Answer]:
+        """Return what asks until it is acknowledged, as everybody of this load does."""
+        return lambda number: self.until_done(lambda _key: ask(number))
+
     def until_done(self, ask: Callable[[str], Answer]) -> Answer:
         """Send the same with the same key until it is acknowledged. Raises Unexpected."""
         key, end, was_refused = str(uuid4()), time.monotonic() + GIVE_UP_S, False
@@ -197,6 +207,7 @@ class Load:
             time.sleep(AGAIN_S)
 
     def count(self, answer: Answer, began: float) -> None:
+        """Count an answer, and remember when somebody got none in time."""
         now = time.monotonic()
         with self.lock:
             self.statuses[answer.status] += 1
