@@ -54,13 +54,13 @@ class Site:
         token = f"{self.world['csrf_cookie']}={self.world['csrf']}"
         return "; ".join(filter(None, [self.world["cookies"].get(who, ""), token]))
 
-    def ask(self, method: str, address: str, headers: dict[str, str]) -> Answer:
+    def ask(self, method: str, address: str, headers: dict[str, str], body: str = "") -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request(method, address, headers=headers)
+        connection.request(method, address, body.encode() or None, headers)
         response = connection.getresponse()
-        body = response.read().decode("utf-8", "replace")
+        text = response.read().decode("utf-8", "replace")
         connection.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, text)
 
 
 @contextmanager
