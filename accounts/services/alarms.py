@@ -15,14 +15,18 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from accounts.actor import Actor, ActorKind
-from accounts.models import LOOKS, Action, Agency, ApiKey, Event, User
+from accounts.models import LOOKS, Action, Agency, ApiKey, Event, Role, User
+from accounts.services import outbox
 from accounts.services.audit import must_read
 from accounts.services.unit_of_work import record, unit_of_work
 from lk_site.errors import NotAllowed
 
 DAY = timedelta(days=1)
+TEXT = _("LK: somebody sees far more numbers than usual. See the audit.")
 WATCHED = (ActorKind.AGENT, ActorKind.KEY)
 
 
@@ -78,9 +82,18 @@ def raise_alarm(seen: Seen, norm: int, now: datetime) -> bool:
         return False
     whom = ApiKey(pk=seen.actor_id) if seen.actor_kind == ActorKind.KEY else User(pk=seen.actor_id)
     event = record(Actor.system(), Action.ALARM_RAISED, whom, agency_id=agency.pk, numbers=seen.numbers, norm=norm)
+    if agency.alarmed_at is None or now - agency.alarmed_at >= DAY:
+        text_heads(agency, now)
     agency.alarmed_at = event.at
     agency.save(update_fields=["alarmed_at"])
     return True
+
+
+def text_heads(agency: Agency, now: datetime) -> None:
+    """Let the heads know by SMS, once in 24 hours of an agency: they may not open LK today. It names nobody."""
+    for head in User.objects.agents().active().filter(agency=agency, role=Role.HEAD):
+        with override(head.language or settings.LANGUAGE_CODE):
+            outbox.queue_sms(head.phone or "", str(TEXT), useless_at=now + DAY)
 
 
 def waiting_for(actor: Actor) -> list[Event]:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import Action, Agency, Event, Role, Scope, User
+from accounts.models import Action, Agency, Event, Role, Scope, SmsMessage, User
 from accounts.models.base import new_id
 from accounts.services import agencies, alarms, evidence, people
 from accounts.services.unit_of_work import record, unit_of_work
@@ -235,6 +235,20 @@ def test_the_heads_of_the_agency_are_told_on_every_page_and_nobody_else(anna, ve
         page = browser.get(path).content.decode()
         assert NOTICE in page, path
         assert f'href="{PAGE}"' in page, path
+
+
+def test_heads_are_told_by_sms_once_a_day_and_it_names_nobody(anna, vera):
+    zoya = make_agent(vera.agency, "Зоя Зимина", role=Role.HEAD, language="en")
+    gone = make_agent(vera.agency, "Олег Орлов", role=Role.HEAD, is_active=False)
+    for looker in (anna, gone):
+        see(looker, FLOOR)
+        watch()
+    sent = {sms.phone or "": sms.text or "" for sms in SmsMessage.objects.all()}
+    assert len(sent) == SmsMessage.objects.count() == 2
+    assert sent[zoya.phone or ""] == "LK: somebody sees far more numbers than usual. See the audit."
+    russian = sent[vera.phone or ""]
+    assert russian.startswith("ЛК: ")
+    assert len(russian) <= 70, "one segment"
 
 
 def test_the_audit_says_who_how_many_and_what_his_norm_is(anna, vera):
