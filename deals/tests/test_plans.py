@@ -123,6 +123,20 @@ def test_a_rare_stage_the_trash_and_one_agent_of_many_are_found_by_their_indexes
     assert deals(agent=(anna.pk,)) == deals(agent=(anna.pk,), status=("open",)) == {"deal_list_of_agent"}
 
 
+def test_a_prepared_list_of_one_agent_is_read_in_its_order_and_not_sorted(filled, anna):
+    columns = "agency_id = $1 and agent_id = $2 and deleted_at is null order by created_at desc, id desc limit 21"
+    with connection.cursor() as cursor:
+        cursor.execute("set local plan_cache_mode = force_generic_plan")
+        cursor.execute(f"prepare page (uuid, uuid) as select id from deals_deal where {columns}")
+        cursor.execute("explain execute page (%s, %s)", [str(filled.pk), str(anna.pk)])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("deallocate page")
+        cursor.execute("select stxname from pg_statistic_ext where stxname like '%%tells_agency'")
+        learned = {name for (name,) in cursor.fetchall()}
+    assert "Sort" not in plan, plan
+    assert learned == {"deals_deal_agent_tells_agency", "deals_client_agent_tells_agency"}
+
+
 def test_the_sweep_finds_what_it_purges_by_its_indexes(filled):
     assert indexes(lambda: trash.purge(timezone.now())) == {
         "deal_sweep_trash",
