@@ -47,6 +47,17 @@ class FormKeyForm(forms.Form):
     form_key = forms.UUIDField(widget=forms.HiddenInput)
 
 
+class PasskeyForm(forms.Form):
+    """What a person calls a new passkey; the script sends it."""
+
+    passkey_name = forms.CharField(
+        label=_("Name of the device"),
+        max_length=100,
+        initial=_("My device"),
+        widget=forms.TextInput({"autocomplete": "off"}),
+    )
+
+
 class BackupCodeForm(forms.Form):
     """One of the ten codes that stand for a lost app."""
 

@@ -23,6 +23,7 @@ urlpatterns = [
     path("protection/app/", factors.totp_create, name="totp_create"),
     path("protection/app/begin/", factors.totp_begin, name="totp_begin"),
     path("protection/app/remove/", factors.totp_remove, name="totp_remove"),
+    path("protection/passkeys/<uuid:passkey_id>/remove/", factors.passkey_remove, name="passkey_remove"),
     path("protection/backup-codes/", factors.backup_codes_renew, name="backup_codes_renew"),
     path("keys/", keys.key_list, name="key_list"),
     path("keys/new/", keys.key_create, name="key_create"),

@@ -15,7 +15,7 @@ from accounts.admin.filters import AgencyFilter
 from accounts.admin.pages import Outcome, StaffAction, StaffAdmin, StaffForm
 from accounts.admin.site import site
 from accounts.models import Agency, Role, Session, User
-from accounts.services import factors, people, proofs
+from accounts.services import factors, people
 from accounts.services.people import NAME_AT_MOST, REASON_AT_MOST
 from lk_site.errors import Invalid
 from lk_site.form_fields import LineField, PhoneField, TextField
@@ -122,7 +122,7 @@ class RemoveFactorsForm(StaffForm):
 
     def carry_out(self, actor: Actor) -> Outcome:
         factors.remove_factors(self.obj.pk, reason=self.cleaned_data["reason"], actor=actor)
-        return Outcome(_("The app is removed; the code from an SMS logs in alone."))
+        return Outcome(_("They are removed; the code from an SMS logs in alone."))
 
 
 class RevealForm(ReasonForm):
@@ -144,7 +144,7 @@ def is_active(agent: User) -> bool:
 
 
 def has_factors(agent: User) -> bool:
-    return proofs.asks_for_totp(agent.pk)
+    return factors.has_factors(agent.pk)
 
 
 def is_disabled(agent: User) -> bool:
@@ -174,7 +174,7 @@ class AgentAdmin(StaffAdmin):
         StaffAction("enable", _("Enable"), EnableForm, is_disabled),
         StaffAction("end-sessions", _("End sessions"), EndSessionsForm),
         StaffAction("clear", _("Clear the counters"), ClearForm),
-        StaffAction("remove-factors", _("Remove the authenticator"), RemoveFactorsForm, has_factors),
+        StaffAction("remove-factors", _("Remove app and passkeys"), RemoveFactorsForm, has_factors),
         StaffAction("reveal", _("Show the number"), RevealForm),
     )
 
@@ -194,7 +194,7 @@ class AgentAdmin(StaffAdmin):
         assert agent.agency is not None
         return link(admin_url(agent.agency), agent.agency)
 
-    @admin.display(description=_("authenticator app"), boolean=True)
+    @admin.display(description=_("app or passkey"), boolean=True)
     def has_app(self, agent: User) -> bool:
         return has_factors(agent)
 

@@ -11,14 +11,15 @@ from pydantic import WithJsonSchema
 
 from accounts import cookies
 from accounts.actor import ActorRequest
-from accounts.api.factors import FactorCode
+from accounts.api.factors import CeremonyOut, FactorCode, SignedIn
 from accounts.api.idempotent import idempotent
 from accounts.api.schemas import MeOut, me_of
 from accounts.models import Session
 from accounts.services import login as logins
-from accounts.services import second_factor, sessions, step_up
+from accounts.services import passkeys, second_factor, sessions, step_up
 from accounts.services.codes import clean_code
 from accounts.services.entry import CodeRefused
+from accounts.services.passkeys import PasskeyRefused
 from accounts.services.second_factor import SecondFactorRequired
 from lk_site.errors import NotAllowed
 from lk_site.operations import public, refuses
@@ -47,6 +48,10 @@ class StepUpOut(CodeSentOut):
 class ProofIn(StrictSchema):
     phone: AgentPhoneIn
     code: CodeIn
+    own_device: bool = False
+
+
+class PasskeyLoginIn(SignedIn):
     own_device: bool = False
 
 
@@ -149,6 +154,39 @@ def verify_step_up_code(request: ActorRequest, payload: FactorCode, response: Ht
     """Confirm the session with the code. The session gets a new id."""
     opened = step_up.verify_code(payload.code, challenge_token=cookies.challenge_of(request), actor=request.actor)
     cookies.confirmed(request, opened, response)
+    return Status(204, None)
+
+
+@auth.post("/passkey/begin", response=CeremonyOut)
+@public
+def begin_passkey_login(request: ActorRequest) -> dict[str, Any]:
+    """Return what the browser needs to offer the person's passkeys. Good for five minutes, once."""
+    return {"options": passkeys.begin_login()}
+
+
+@auth.post("/passkey", response=LoggedInOut)
+@refuses(PasskeyRefused)
+@public
+def log_in_with_passkey(request: ActorRequest, payload: PasskeyLoginIn, response: HttpResponse) -> dict[str, Any]:
+    """Open a session with a passkey, without an SMS and without the authenticator app."""
+    browser = request.headers.get("User-Agent", "")
+    logged_in = passkeys.log_in(payload.signed(), own_device=payload.own_device, browser=browser, actor=request.actor)
+    cookies.let_in(request, response, logged_in)
+    return {"user": me_of(logged_in.user)}
+
+
+@auth.post("/step-up/passkey/begin", response=CeremonyOut)
+@refuses(NotAllowed)
+def begin_passkey_step_up(request: ActorRequest) -> dict[str, Any]:
+    """Return what the browser needs to confirm the session with one of the person's passkeys."""
+    return {"options": passkeys.begin_confirming(actor=request.actor)}
+
+
+@auth.post("/step-up/passkey", response={204: None})
+@refuses(NotAllowed, PasskeyRefused)
+def confirm_with_passkey(request: ActorRequest, payload: SignedIn, response: HttpResponse) -> Status[None]:
+    """Confirm the session with a passkey. The session gets a new id."""
+    cookies.confirmed(request, passkeys.confirm(payload.signed(), actor=request.actor), response)
     return Status(204, None)
 
 

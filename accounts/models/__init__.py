@@ -14,7 +14,7 @@ from accounts.models.evidence import (
     EventText,
     KeyCanary,
 )
-from accounts.models.factors import AgentBackupCode, AgentTotp, PendingLogin
+from accounts.models.factors import AgentBackupCode, AgentTotp, Passkey, PasskeyChallenge, PasskeyUse, PendingLogin
 from accounts.models.forms import IdempotencyKey, KeptForm
 from accounts.models.keys import ApiKey, KeySecret, Scope
 from accounts.models.login import Challenge, Counter, Purpose
@@ -59,6 +59,9 @@ __all__ = [
     "KeySecret",
     "Operation",
     "OperationState",
+    "Passkey",
+    "PasskeyChallenge",
+    "PasskeyUse",
     "PendingLogin",
     "Purpose",
     "Role",

@@ -94,3 +94,55 @@ class PendingLogin(models.Model):
 
     def __str__(self) -> str:
         return f"pending login {self.pk}"
+
+
+class PasskeyQuerySet(EncryptedQuerySet["Passkey"]):  # type: ignore[override]
+    def of(self, user_id: UUID) -> Self:
+        return self.filter(user_id=user_id)
+
+    def of_credential(self, credential_id: bytes) -> Self:
+        return self.filter(credential_id=credential_id)
+
+
+class Passkey(EncryptedModel):
+    """A key pair of a person's device or password manager (WebAuthn); here stands its public half."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="passkeys")
+    name = EncryptedTextField(max_length=100)
+    credential_id = models.BinaryField(max_length=1023, unique=True)
+    credential = models.BinaryField(max_length=4096)  # the authenticator's model, the id, and the public key in COSE
+    sign_count = models.BigIntegerField(default=0)  # of the last use; one that goes back tells of a copy
+    created_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True)
+
+    objects = PasskeyQuerySet.as_manager()  # type: ignore[assignment, misc]
+
+    class Meta:
+        indexes = [models.Index("user", "id", name="passkey_of_user")]
+
+    def __str__(self) -> str:
+        return f"passkey {self.pk}"
+
+
+class PasskeyUse(models.TextChoices):
+    ADD = "add"
+    LOGIN = "login"
+    STEP_UP = "step_up"
+
+
+class PasskeyChallenge(models.Model):
+    """Random bytes that a passkey is to sign once, for one use; for a login nobody is known yet."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    challenge_hash = models.BinaryField(max_length=32, unique=True)
+    use = models.CharField(max_length=10, choices=PasskeyUse)
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="passkey_challenges")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index("expires_at", name="passkey_challenge_sweep")]
+
+    def __str__(self) -> str:
+        return f"passkey challenge {self.pk}"

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from accounts.actor import Actor, ActorKind
-from accounts.models import Action, AgentBackupCode, AgentTotp, User
-from accounts.services import limits, outbox, people, sessions, step_up, totp
+from accounts.models import Action, AgentBackupCode, AgentTotp, Passkey, User
+from accounts.services import limits, outbox, people, proofs, sessions, step_up, totp
 from accounts.services.entry import CodeRefused
 from accounts.services.limits import Refused
 from accounts.services.proofs import BACKUP_CODE, codes_left
@@ -31,7 +31,9 @@ TOLD = {  # what the agent is told; each fits one SMS of 70 characters in either
     "totp.added": _("LK: the login asks for an app's code now. Not you? Call support"),
     "totp.removed": _("LK: the login no longer asks for an app's code. Not you? Call support"),
     "backup_codes.renewed": _("LK: new back-up codes were made. Not you? Call support"),
-    "factors.removed": _("LK: support removed your app from the login. Not you? Call support"),
+    "passkey.added": _("LK: a passkey was added to your login. Not you? Call support"),
+    "passkey.removed": _("LK: a passkey was removed from your login. Not you? Call support"),
+    "factors.removed": _("LK: support removed app and passkeys. Not you? Call support"),
 }
 
 
@@ -152,6 +154,7 @@ def remove_factors(user_id: UUID, *, reason: str, actor: Actor) -> None:
     user = people.lock_person(user_id)
     AgentTotp.objects.of(user.pk).delete()
     AgentBackupCode.objects.filter(user=user).delete()
+    Passkey.objects.of(user.pk).delete()
     sessions.end_all(user.pk, actor=actor)
     record(actor, Action.FACTOR_REMOVED, user, kind="all", text=reason)
     tell(user, "factors.removed", actor=actor)
@@ -201,6 +204,11 @@ def agent_id_of(actor: Actor) -> UUID:
     if actor.kind != ActorKind.AGENT or actor.user_id is None:
         raise NotAllowed
     return actor.user_id
+
+
+def has_factors(user_id: UUID) -> bool:
+    """Return whether there is anything that staff could remove."""
+    return proofs.asks_for_totp(user_id) or Passkey.objects.of(user_id).exists()
 
 
 def sweep(now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Login and protection: the authenticator app of an agent and its back-up codes."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import segno
@@ -10,10 +11,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actor import ActorRequest
-from accounts.forms import AppCodeForm, FormKeyForm
-from accounts.key_pages import exactly
-from accounts.models import AgentTotp
-from accounts.services import factors
+from accounts.forms import AppCodeForm, FormKeyForm, PasskeyForm
+from accounts.key_pages import exactly, when
+from accounts.models import AgentTotp, Passkey
+from accounts.services import factors, passkeys, step_up
 from accounts.services.entry import CodeRefused
 from accounts.services.factors import Enrolment, TotpExists
 from accounts.services.idempotency import once
@@ -30,6 +31,9 @@ def factor_list(request: ActorRequest) -> HttpResponse:
         "totp_since": exactly(found.totp.confirmed_at) if found.totp and found.totp.confirmed_at else "",
         "codes_left": found.backup_codes_left,
         "form_key": uuid4(),
+        "passkeys": [passkey_row(row) for row in passkeys.passkeys_of(request.actor)],
+        "passkey_form": PasskeyForm(),
+        "needs_code": not step_up.is_fresh(request.actor),
     }
     return render(request, "accounts/factor_list.html", context)
 
@@ -77,6 +81,17 @@ def totp_remove(request: ActorRequest) -> HttpResponse:
 
 
 @require_POST
+def passkey_remove(request: ActorRequest, passkey_id: UUID) -> HttpResponse:
+    """Remove a passkey; one that is gone is as good."""
+    try:
+        passkeys.remove_passkey(passkey_id, actor=request.actor)
+    except Passkey.DoesNotExist:
+        return redirect("accounts:factor_list")
+    flash(request, _("The passkey is removed. Delete it in the device too, or it will still be offered there."))
+    return redirect("accounts:factor_list")
+
+
+@require_POST
 def backup_codes_renew(request: ActorRequest) -> HttpResponse:
     """Make new back-up codes, once for however many clicks, and show them in this answer alone."""
     form, made = FormKeyForm(request.POST), list[str]()
@@ -106,6 +121,10 @@ def totp_page(request: ActorRequest, form: AppCodeForm, begun: Enrolment | None,
 
 def codes_page(request: ActorRequest, codes: list[str]) -> HttpResponse:
     return render(request, "accounts/backup_codes.html", {"codes": codes})
+
+
+def passkey_row(row: Passkey) -> dict[str, Any]:
+    return {"id": row.pk, "name": passkeys.shown_name(row), "used": when(row.used_at) if row.used_at else ""}
 
 
 def drawn(url: str) -> str:

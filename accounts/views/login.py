@@ -35,7 +35,9 @@ def login(request: ActorRequest) -> HttpResponse:
     form = PhoneForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         status = 422 if form.is_bound else 200
-        return render(request, "accounts/login.html", {"form": form, "next": next_page(request)}, status=status)
+        onward = next_page(request)
+        context = {"form": form, "next": onward, "onward": onward or resolve_url(settings.LOGIN_REDIRECT_URL)}
+        return render(request, "accounts/login.html", context, status=status)
     return sent_page(request, form.cleaned_data["phone"])
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import cookies
 from accounts.actor import ActorRequest
 from accounts.forms import AppCodeForm, BackupCodeForm, FreshCodeForm
+from accounts.services import passkeys
 from accounts.services import step_up as steps
 from accounts.services.entry import CodeRefused
 from accounts.services.login import OpenChallenge, SentCode
@@ -81,6 +82,7 @@ def rendered(
         "form": form,
         "phone_masked": mask_phone(steps.phone_of(request.actor)),
         "by_app": steps.asks_for_totp(request.actor),
+        "has_passkeys": bool(passkeys.passkeys_of(request.actor)),
         "with_backup": wants_backup(request),
         "is_sent": challenge is not None,
         "resend_after_s": challenge.resend_after_s if challenge else 0,

@@ -32,11 +32,15 @@ OTHERS = {  # words of method and pattern -> the things that stand in the holes 
 }
 QUERIES = {"GET api/v1/lookups/addresses": {"q": "Тверская"}}  # what must stand in the query; look-ups are off
 TERMS = {"property_address": "Москва, Арбат, 1", "price": "100"}
+SIGNED = dict.fromkeys(("credential_id", "client_data", "authenticator_data", "signature"), "e30")
 BODIES: dict[str, dict[str, Any]] = {
     "POST api/v1/auth/send-code": {"phone": "79161112233"},
     "POST api/v1/auth/verify-code": {"phone": "79161112233", "code": "123456"},
     "POST api/v1/auth/step-up/verify": {"code": "123456"},
     "POST api/v1/auth/verify-second-factor": {"code": "123456"},
+    "POST api/v1/auth/passkey": SIGNED,
+    "POST api/v1/auth/step-up/passkey": SIGNED,
+    "POST api/v1/me/factors/passkeys": {"name": "Телефон", "client_data": "e30", "attestation": "oA"},
     "POST api/v1/me/factors/totp/confirm": {"code": "123456"},
     "POST api/v1/keys": {"name": "Касса", "scopes": ["deals:read"]},
     "PATCH api/v1/keys/<uuidstr:key_id>": {"name": "Касса"},
@@ -112,6 +116,7 @@ def send(
         "app_label": "deals",
         "url": "nothing/",
         "inn": "7707083893",
+        "passkey_id": "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8",
     }
     address = route.address(**fixed | {hole: thing.pk for hole, thing in things.items()} | ids)
     thing = next(reversed(things.values()), None)

@@ -27,6 +27,7 @@ OPERATION_OF = {  # view that a form posts to -> the operation that does the sam
     "accounts:totp_begin": "POST me/factors/totp",
     "accounts:totp_create": "POST me/factors/totp/confirm",
     "accounts:totp_remove": "DELETE me/factors/totp",
+    "accounts:passkey_remove": "DELETE me/factors/passkeys/<uuidstr:passkey_id>",
     "accounts:backup_codes_renew": "POST me/factors/backup-codes",
     "accounts:key_create": "POST keys",
     "accounts:key_edit": "PATCH keys/<uuidstr:key_id>",
@@ -88,6 +89,7 @@ def known_views() -> set[str]:
 def view_of(route: Route) -> str:
     ids = dict.fromkeys(("deal_id", "client_id", "note_id", "session_id"), "0198f3c2-7d4e-7a10-9c55-3b1de2a4f6b8")
     ids |= dict.fromkeys(("key_id", "webhook_id", "delivery_id", "operation_id", "alarm_id"), ids["deal_id"])
+    ids["passkey_id"] = ids["deal_id"]
     return resolve(route.address(document="personal_data", version="1", **ids)).view_name
 
 

@@ -233,6 +233,8 @@ def test_2_4_a_fresh_code_opens_what_the_head_alone_may_and_nothing_more(world: 
         "PATCH /api/v1/keys/<uuidstr:key_id>": {"vera": 200},
         "POST /api/v1/keys/<uuidstr:key_id>/rotate": {"vera": 201},
         "POST /api/v1/audit/export": {"vera": 200, "gleb": 200},
+        "POST /api/v1/me/factors/passkeys/begin": dict.fromkeys(("anna", "vera", "boris", "gleb"), 200),
+        "POST /api/v1/me/factors/passkeys": dict.fromkeys(("anna", "vera", "boris", "gleb"), 400),
         "POST /api/v1/me/factors/totp": dict.fromkeys(("anna", "vera", "boris", "gleb"), 201),
         "POST /keys/new/": {"vera": 200, "gleb": 200},
         "POST /keys/<uuid:key_id>/rotate/": {"vera": 200},
@@ -276,6 +278,7 @@ IN_THE_CLEAR = """
     ApiKey: name
     KeySecret: public_id
     Challenge: purpose
+    PasskeyChallenge: use
     Counter: name
     Operation: actor_kind name language request_id state
     SmsMessage: state gateway_id
