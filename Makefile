@@ -55,7 +55,7 @@ messages: $(VENV)/.dev var/keys.json ## collect the sentences of the interface, 
 openapi: $(VENV)/.dev var/keys.json ## write openapi.json
 	LK_LOCAL=1 $(BIN)/python manage.py write_openapi
 
-bench: $(VENV)/.dev ## times of list, detail and create against bare psycopg (BENCH_DEALS=20000); writes bench/RESULTS.md
+bench: $(VENV)/.dev ## times, sizes and costs against bare psycopg at 1,000,000 deals (BENCH_DEALS=20000 is quick); writes bench/RESULTS.md
 	@exec $(BIN)/python -m bench
 
 clean: ## everything that can be made again; var/ with keys and data stays

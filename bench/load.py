@@ -48,7 +48,7 @@ LUA = """
 local calls = CALLS
 local threads = 0
 function setup(thread) thread:set("id", threads); threads = threads + 1 end
-function init() n = START + id * 10000000; turn = id * 7 end
+function init() n = START + id * 10000000; turn = id * math.floor(#calls / 2) end
 local function fill(text) return (text:gsub("{n}", string.format("%09d", n % 1000000000))) end
 function request()
   n = n + 1; turn = turn + 1

@@ -20,18 +20,23 @@ def backends(database: str) -> set[int]:
     found = set()
     for path in Path("/proc").iterdir():
         words = command_line(path).split() if path.name.isdigit() else []
-        if words[:1] == ["postgres:"] and database in words:
+        if words[:1] == ["postgres:"] and database in words and "autovacuum" not in words:
             found.add(int(path.name))
     return found
 
 
-def cpu_seconds(pids: set[int]) -> float:
-    """Return the user and system time that these processes have used so far."""
-    ticks = 0
+def cpu_seconds(pids: set[int]) -> dict[int, float]:
+    """Return the user and system time that each of these processes has used so far."""
+    used = {}
     for pid in pids:
-        fields = stat_fields(Path(f"/proc/{pid}"))
-        ticks += int(fields[11]) + int(fields[12]) if fields else 0
-    return ticks * TICK_S
+        if fields := stat_fields(Path(f"/proc/{pid}")):
+            used[pid] = (int(fields[11]) + int(fields[12])) * TICK_S
+    return used
+
+
+def used_since(before: dict[int, float], now: dict[int, float]) -> float:
+    """Return what processes have used since then: those that are new all of theirs, those that are gone nothing."""
+    return sum(seconds - before.get(pid, 0) for pid, seconds in now.items())
 
 
 def memory_mb(pids: set[int]) -> float:
