@@ -144,7 +144,7 @@ def make_world(staff: str = "sonya") -> World:
     world.things["delivery"] = webhooks.send_test(world.webhook.pk, actor=by(users["vera"]))
     seen = alarms.Seen(agency.pk, "agent", world.anna.pk, 20)
     alarms.raise_alarm(seen, 4, timezone.now())
-    world.things["alarm"] = Event.objects.get(action=Action.ALARM_RAISED)
+    world.things["alarm"] = Event.objects.get(action=Action.ALARM_RAISED, agency_id=agency.pk)
     world.browsers |= {who: browser_of(user) for who, user in users.items()}
     return world
 
