@@ -19,7 +19,7 @@ def main() -> None:
     run("load_part", "alone", BENCH_DEALS=str(SMALL))
     run("protections", BENCH_DEALS=str(SMALL))
     run("pages", BENCH_DEALS=str(SMALL))
-    run("instructions", "show", may_fail=True)
+    run("instructions", "show", may_fail=True, BENCH_DEALS="2000")
     report()
     run("scale", "keep")
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bench.environment import DEALS, SECONDS, SMALL, VAR
+from bench.environment import DEALS, FULL, SECONDS, SMALL, VAR
 from bench.load import CONNECTIONS
 from bench.rows import CHECK_CODE, CREATE, DEEP, DETAIL, HTML_CARD, HTML_LIST, LIST, SEARCH, SEND_CODE
 from bench.scale import MEASURED
@@ -46,7 +46,7 @@ def report() -> None:
     text = "\n".join([HEADING, machine(), "", *load_tables(), *other_tables()])
     print(text)
     RESULTS.write_text(f"{text}\n", encoding="utf-8")
-    if found := kept(f"load-{DEALS}"):
+    if DEALS == FULL and (found := kept(f"load-{DEALS}")):
         MEASURED.write_text(json.dumps(found["product"], indent=1) + "\n")
 
 
