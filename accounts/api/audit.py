@@ -11,6 +11,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from accounts.actor import ActorRequest
+from accounts.api.idempotent import idempotent
 from accounts.audit_csv import CSV, csv_answer
 from accounts.audit_pages import address_of
 from accounts.models import Event, Scope
@@ -123,6 +124,7 @@ def export_audit(request: ActorRequest, payload: AuditExportIn) -> HttpResponseB
 
 @router.post("/alarms/{uuid:alarm_id}/seen", response={204: None})
 @refuses(NotAllowed)
+@idempotent()
 def see_alarms(request: ActorRequest, alarm_id: UUID) -> Status[None]:
     """Take an alarm (an event `alarm.raised`), and those before it, off the pages of the head who asks."""
     alarms.see_alarms(alarm_id, actor=request.actor)

@@ -21,7 +21,9 @@ __all__ = ["clock"]
 
 ETAG = re.compile(r'"(\d+)\.[0-9a-f]+"')
 UNREPEATABLE = {  # POST and PATCH without an Idempotency-Key
-    *("/auth/send-code", "/auth/verify-code", "/auth/step-up", "/auth/step-up/verify", "/auth/logout"),
+    *("/auth/send-code", "/auth/verify-code", "/auth/verify-second-factor", "/auth/logout"),
+    *("/auth/step-up", "/auth/step-up/verify", "/auth/step-up/passkey/begin", "/auth/step-up/passkey"),
+    *("/auth/passkey/begin", "/auth/passkey"),
     "/clients/{client_id}/reveal",
     "/audit/export",
 }

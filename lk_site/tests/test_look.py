@@ -99,5 +99,6 @@ def test_the_dark_theme_is_the_same_whoever_chose_it() -> None:
 
 def test_style_and_scripts_of_any_page_fit_the_budget() -> None:
     files = [ROOT / "static" / "css" / "app.css", *(ROOT / "static" / "js").glob("*.js")]
+    files.remove(ROOT / "static" / "js" / "api_try.js")  # of a page that has none of the others
     files.append(ROOT / "static" / "vendor" / "htmx" / "htmx.min.js")
     assert sum(len(gzip.compress(file.read_bytes())) for file in files) <= FIRST_PAGE_BUDGET
