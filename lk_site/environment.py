@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 # A server that has vanished sends nothing, and TCP would wait for a quarter of an hour with every thread of ours.
 # Measured through 20 s of silence: 503 after 5 s and the first page at once, against 27 s without an answer.
 SILENT_SERVER = {"tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+TASK_BACKENDS = {"database": "lk_site.tasks.RowBackend", "redis": "lk_site.redis_tasks.RedisBackend"}
 
 
 def text(name: str, default: str = "") -> str:
@@ -49,6 +50,16 @@ def web_address(name: str, default: str) -> str:
     if not is_one:
         raise ImproperlyConfigured(f"{name}={value} is not an address like https://host.example.")
     return value
+
+
+def task_backend(name: str, redis_url: str) -> str:
+    """Return the path of what calls workers to their rows: `database` or `redis`."""
+    value = text(name, "database")
+    if value not in TASK_BACKENDS:
+        raise ImproperlyConfigured(f"{name}={value} is none that LK knows; set it to database or redis.")
+    if value == "redis" and not redis_url:
+        raise ImproperlyConfigured(f"{name}=redis needs REDIS_URL; set it, or leave {name} out.")
+    return TASK_BACKENDS[value]
 
 
 def listener(name: str, site: tuple[str, str], is_local: bool) -> tuple[str, int] | None:

@@ -219,6 +219,9 @@ DADATA_URL = environment.web_address("LK_DADATA_URL", "https://suggestions.dadat
 # an address alone is one of a fake on this machine, which takes any key
 DADATA_KEY = environment.token("LK_DADATA_KEY", "local" if LOCAL and environment.text("LK_DADATA_URL") else "")
 
+# --- tasks: who calls workers to what waits in the database ----------------------------------------------------------
+TASKS = {"default": {"BACKEND": environment.task_backend("LK_TASKS", REDIS_URL)}}
+
 # --- webhooks --------------------------------------------------------------------------------------------------------
 # waits after the first, second, … failed try: the schedule that Standard Webhooks 1.0 recommends
 WEBHOOK_RETRIES_S = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)

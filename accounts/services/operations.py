@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
@@ -21,6 +22,7 @@ from lk_site import metrics
 from lk_site.answers import to_json
 from lk_site.errors import DomainError, LimitReached, NotAllowed, ScopeMissing
 from lk_site.problems import item_problem
+from lk_site.tasks import messenger, task
 
 log = logging.getLogger("lk.operations")
 
@@ -79,6 +81,7 @@ def queue_operation(name: str, request: str, *, actor: Actor, language: str) -> 
         due_at=now,
     )
     operation.save(force_insert=True)
+    transaction.on_commit(partial(carry_out_named.enqueue, str(operation.pk)))
     return operation
 
 
@@ -88,18 +91,41 @@ def has_too_many(agency_id: UUID, actor_id: UUID) -> bool:
     return of_agency.count() >= OPEN_OF_AGENCY_AT_MOST or of_agency.filter(actor_id=actor_id).count() >= OPEN_AT_MOST
 
 
+@task()
+def carry_out_named(operation_id: str) -> int:
+    """Carry out an operation by its id unless somebody does or did, and return how many there were."""
+    return carry_out_claimed(claim(UUID(operation_id)))
+
+
 def run_next() -> int:
     """Carry out the operation that has waited longest, and return how many there were: one or none."""
-    operation = claim()
+    return carry_out_claimed(claim())
+
+
+def wait_and_run(wait_s: float) -> int:
+    """Carry out what this worker is called to, or what it finds if it has to look, and return how many steps that was.
+
+    None means that it looked, found nothing, and may pause before it looks again.
+    """
+    through = messenger()
+    call = through.heard(wait_s)
+    if call and call[0] == carry_out_named.module_path:
+        return carry_out_named.call(*call[1])
+    return run_next() if through.must_look else 1
+
+
+def carry_out_claimed(operation: Operation | None) -> int:
     if operation is not None:
         carry_out(operation)
     return int(operation is not None)
 
 
-def claim() -> Operation | None:
-    """Lease the oldest due operation to this worker, and return it."""
+def claim(operation_id: UUID | None = None) -> Operation | None:
+    """Lease this operation if it is due, or the one that has waited longest, to this worker, and return it."""
     now, lease = timezone.now(), uuid4()
     due = Operation.objects.due(now).order_by("due_at", "id")
+    if operation_id is not None:
+        due = due.filter(pk=operation_id)
     if not due.exists():  # asked every second: no write lock for nothing
         return None
     with transaction.atomic():

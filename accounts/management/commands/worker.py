@@ -81,7 +81,7 @@ class Command(BaseCommand):
     def carry_out_operations(self) -> None:
         """Do what programs asked for and do not wait for, beside the codes too: a hundred items take a while."""
         while not self.stopping:
-            self.wait(self.recovering("operations", operations.run_next))
+            self.wait(self.recovering("operations", lambda: operations.wait_and_run(PAUSE_S)))
         connections.close_all()
 
     def do_chores(self, known: list[Chore]) -> None:
