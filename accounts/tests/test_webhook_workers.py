@@ -92,7 +92,9 @@ def happen_often(vera: Actor, times: int) -> None:
 
 def let_some_in(receiver: Receiver, count: int) -> None:
     for _ in range(count):
-        assert receiver.asked.acquire(timeout=60)
+        if not receiver.asked.acquire(timeout=10):
+            expire_leases()  # workers that were killed hold all that is due
+            assert receiver.asked.acquire(timeout=60)
 
 
 def expire_leases() -> bool:
